@@ -1,0 +1,142 @@
+// The configuration as values: one struct for the whole file, read by the gateway, both sidecars and the
+// command line. Every member has the default that an empty file gets. What a member is called here is
+// (section and) key in the file. The parser is store/config/load.hpp.
+//
+// Convention for limits: 0 switches a limit off unless its comment says otherwise.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace postern::config {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// How a listener speaks TLS.
+enum class TlsMode : std::uint8_t {
+  none,      ///< never
+  starttls,  ///< offered
+  required,  ///< offered, and nothing but greeting, EHLO/CAPA, QUIT ... before it
+  implicit,  ///< from the first octet (RFC 8314)
+};
+
+/// [tls]: the certificate of all three protocols. Both empty: TLS is not offered and implicit-TLS listeners
+/// are not opened (a warning says so).
+struct TlsSettings {
+  std::string certificate;  ///< PEM file: leaf first, then intermediates
+  std::string key;          ///< PEM file
+};
+
+/// [runtime]
+struct RuntimeSettings {
+  std::uint32_t cores = 0;  ///< event loops a process runs; 0: one per available CPU
+  std::uint32_t worker_threads = 0;  ///< bounded pool for password hashes and store reads; 0: one per CPU
+  /// Receive buffers a core shares among its connections (power of two). An idle connection holds none.
+  std::uint32_t receive_buffers = 1024;
+  std::uint32_t receive_buffer_octets = 16 * 1024;  ///< a TLS record's size
+  /// How long a stopping process waits for sessions to finish.
+  seconds drain_timeout{30};
+};
+
+/// [log]
+struct LogSettings {
+  std::string level = "info";   ///< error, warn, info, debug
+  std::string format = "logfmt";  ///< logfmt or json
+};
+
+/// [metrics]
+struct MetricsSettings {
+  std::string listen;  ///< "address:port" of the Prometheus endpoint; empty: off
+};
+
+/// [store]
+struct StoreSettings {
+  std::string path;    ///< folder of both databases; default: <state>/store
+  std::string socket;  ///< Unix socket of the store service; default: <state>/postern.sock
+  /// Refuse mail when the file system has less free space than this. Enough for RocksDB to flush and
+  /// compact what it has already accepted.
+  std::uint64_t disk_free_min_octets = 512ull << 20;
+  /// Octets of accepted but not yet durable messages in memory, all cores together.
+  std::uint64_t memory_budget_octets = 512ull << 20;
+  /// Requests one core can have waiting at the committer. Reached only when the disk is far behind.
+  std::uint32_t commit_queue_requests = 8192;
+};
+
+/// What every listener has.
+struct ListenerSettings {
+  std::string name;                    ///< for logs and metrics
+  std::vector<std::string> addresses;  ///< "127.0.0.1:2025", "[::1]:2025"
+  TlsMode tls = TlsMode::starttls;
+  std::uint32_t connections_max = 5000;
+  std::uint32_t backlog = 4096;        ///< listen(2) queue
+};
+
+/// [[gateway.listener]]
+struct SmtpListenerSettings : ListenerSettings {
+  enum class Role : std::uint8_t {
+    relay,       ///< port 25: mail from strangers to local domains
+    submission,  ///< ports 587 and 465: authenticated users
+  };
+  Role role = Role::relay;
+  bool auth = false;            ///< AUTH offered (default true for submission)
+  bool auth_required = false;   ///< 530 without AUTH (default true for submission)
+  bool auth_plaintext = false;  ///< PLAIN and LOGIN also without TLS (RFC 4954 section 4: off)
+  seconds connection_timeout{600};   ///< SMTP-04; 300 for relay listeners that face strangers
+  seconds inactivity_timeout{300};   ///< SMTP-05; 60 for relay listeners that face strangers
+  std::uint64_t message_octets_max = 36ull << 20;  ///< SMTP-11
+  std::uint32_t header_octets_max = 256 << 10;     ///< SMTP-10
+  std::uint32_t recipients_max = 200;              ///< SMTP-08
+  std::uint32_t hops_max = 30;                     ///< SMTP-06
+  std::uint32_t local_hops_max = 8;                ///< SMTP-07
+  std::uint32_t protocol_errors_max = 5;           ///< SMTP-12
+  std::uint32_t logon_failures_max = 3;            ///< SMTP-12
+  std::uint32_t command_octets_max = 2048;         ///< RFC 5321 4.5.3.1.4 is 512; extensions lengthen it
+};
+
+/// [gateway]
+struct GatewaySettings {
+  std::vector<SmtpListenerSettings> listeners;  ///< default: relay :25, submission :587, implicit :465
+};
+
+/// [[pop3.listener]], [[imap.listener]]
+struct MailboxListenerSettings : ListenerSettings {
+  bool login_plaintext = false;  ///< logins without TLS (IMAP-24, POP-16)
+};
+
+/// [pop3]
+struct Pop3Settings {
+  std::vector<MailboxListenerSettings> listeners;  ///< default: :110 starttls, :995 implicit
+  std::uint32_t command_octets_max = 512;          ///< POP-02: 40 to 1024
+  seconds inactivity_timeout{1800};                ///< POP-09, authenticated
+  seconds login_timeout{60};                       ///< POP-09, unauthenticated
+  std::uint32_t logon_failures_max = 3;
+};
+
+/// [imap]
+struct ImapSettings {
+  std::vector<MailboxListenerSettings> listeners;  ///< default: :143 starttls, :993 implicit
+  std::uint32_t command_octets_max = 64 << 10;     ///< a command line with its literals, APPEND's apart
+  seconds inactivity_timeout{1800};                ///< IMAP-19
+  seconds login_timeout{60};                       ///< IMAP-19: not extended by commands
+  std::uint32_t logon_failures_max = 4;            ///< IMAP-46
+};
+
+/// The whole file.
+struct Settings {
+  std::string profile = "modern";    ///< modern or exchange (requirements.md)
+  std::string hostname;              ///< in greetings and Received; default: the machine's name
+  std::string state = "/var/lib/postern";
+  TlsSettings tls;
+  RuntimeSettings runtime;
+  LogSettings log;
+  MetricsSettings metrics;
+  StoreSettings store;
+  GatewaySettings gateway;
+  Pop3Settings pop3;
+  ImapSettings imap;
+};
+
+}  // namespace postern::config

@@ -1,0 +1,54 @@
+// Who lives here: domains, accounts, aliases. An immutable picture in memory, so that RCPT TO is answered
+// on the core thread without a lock or a disk read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/types.hpp"
+
+namespace postern::store {
+
+/// One account of the embedded directory.
+struct Account {
+  AccountId id{};
+  std::string name;                   ///< login name and primary address, "user@domain", folded to lower case
+  MailboxId inbox{};
+  std::string password_hash;          ///< "scrypt$..."; empty: no password login
+  std::vector<std::string> aliases;   ///< further addresses delivered to this account, folded
+};
+
+/// What the directory says about a recipient address.
+struct Route {
+  enum class Kind : std::uint8_t {
+    local,         ///< mailboxes holds the destinations
+    unknown_user,  ///< the domain is ours, the user is not (550 5.1.1)
+    remote,        ///< the domain is not ours: relayed, if the client may
+  };
+  Kind kind = Kind::remote;
+  std::vector<MailboxId> mailboxes;
+};
+
+/// An immutable picture of the directory. Thread-safe; share by shared_ptr<const>.
+class Directory {
+ public:
+  virtual ~Directory() = default;
+  /// Looks an address up. `domain` and `local_part` unquoted, any case; case is folded here.
+  /// An empty domain with local part "postmaster" is RFC 5321 4.5.1's bare postmaster: the account that is
+  /// or carries the alias postmaster@ of any local domain, else unknown_user.
+  virtual Route route(std::string_view local_part, std::string_view domain) const = 0;
+  virtual bool is_local_domain(std::string_view domain) const = 0;
+  /// The account that logs in as `name` (any case); nullptr if none. Valid as long as this picture.
+  virtual const Account* find_login(std::string_view name) const = 0;
+  /// All domains, sorted. For CLI and tests.
+  virtual std::vector<std::string> domains() const = 0;
+  /// All accounts, sorted by name.
+  virtual std::vector<const Account*> accounts() const = 0;
+};
+
+using DirectoryPtr = std::shared_ptr<const Directory>;
+
+}  // namespace postern::store

@@ -28,6 +28,10 @@ enum class SpoolOutcome {
 /// Lifetime of a body: a streamed message is submitted several times with `last == false` (segments of full
 /// chunks, in order, one at a time), then once with `last == true`. If a streamed message is given up, it is
 /// submitted with `abandon == true` so that its chunks are removed.
+///
+/// Outcomes of a submit that is not the last: `durable` says that the segment was taken and the next may
+/// follow; anything else that the message cannot be stored, and the submitter gives it up with `abandon`.
+/// An `abandon` always completes as `durable`. After a failed last submit there is nothing to abandon.
 struct SpoolRequest {
   // --- set by the submitter ---
   std::string id;               ///< the message's public id (Received, 250 reply, logs)

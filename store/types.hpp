@@ -79,6 +79,7 @@ struct MailboxHead {
   std::uint32_t unseen_count = 0;
   std::uint64_t total_octets = 0;
   std::vector<std::string> keywords;   ///< table behind FlagSet::keywords, append-only, <= 64
+  bool deleted = false;                ///< the mailbox is gone for good: last state before it is forgotten
   friend bool operator==(const MailboxHead&, const MailboxHead&) = default;
 };
 

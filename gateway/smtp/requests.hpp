@@ -1,4 +1,5 @@
-// What an SMTP session asks of its driver, and what comes back. Plain values; the session is sans-IO.
+// What an SMTP session asks of its driver, and what comes back. Plain values; the session is
+// sans-IO.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +23,14 @@ struct VerifyReply {
   std::string identity;  ///< canonical account name when ok
 };
 
-/// Hand SmtpSession::message() to the spool. Answer: SmtpSession::on_submitted(), with the request's
-/// outcome set (the driver sets store_busy itself when submit() refuses). Used for whole messages and, with
-/// `last == false`, for the leading chunks of a large one.
+/// Hand SmtpSession::message() to the spool. Answer: SmtpSession::on_submitted(), with the
+/// request's outcome set (the driver sets store_busy itself when submit() refuses). Used for whole
+/// messages and, with `last == false`, for the leading chunks of a large one.
 struct SubmitRequest {};
 
-/// The message that was being streamed is given up: the driver takes it with release_message(), submits it
-/// with `abandon` and frees it on completion. No answer.
+/// The message that was being streamed is given up: the driver takes it with release_message(),
+/// submits it with `abandon` and frees it on completion. No answer: unconsumed input is offered
+/// again at once.
 struct AbandonRequest {};
 
 using SmtpRequest = std::variant<VerifyRequest, SubmitRequest, AbandonRequest>;

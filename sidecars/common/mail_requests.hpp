@@ -1,6 +1,6 @@
-// What a POP3 or IMAP session asks of the mail store, and what comes back. Plain values: a session is
-// sans-IO and knows neither RPC nor RocksDB. A session has at most one request outstanding; until its
-// reply arrives it consumes no input.
+// What a POP3 or IMAP session asks of the mail store, and what comes back. Plain values: a session
+// is sans-IO and knows neither RPC nor RocksDB. A session has at most one request outstanding;
+// until its reply arrives it consumes no input.
 #pragma once
 
 #include <cstdint>
@@ -37,13 +37,13 @@ struct HeadRequest {
   store::MailboxId mailbox{};
 };
 
-/// Octet ranges of bodies, read in one go. The session bounds the sum of lengths (kReadBatchOctets).
-/// Reply: BodiesReply with as many results, in order.
+/// Octet ranges of bodies, read in one go. The session bounds the sum of lengths
+/// (kReadBatchOctets). Reply: BodiesReply with as many results, in order.
 struct BodiesRequest {
   struct Range {
     store::BodyId body{};
     std::uint64_t offset = 0;
-    std::uint64_t length = 0;   ///< may reach past the end: the reply is then shorter
+    std::uint64_t length = 0;  ///< may reach past the end: the reply is then shorter
   };
   std::vector<Range> ranges;
 };
@@ -53,15 +53,15 @@ struct MutateRequest {
   store::MutationBody body;
 };
 
-using MailRequest = std::variant<LoginRequest, FoldersRequest, SnapshotRequest, HeadRequest, BodiesRequest,
-                                 MutateRequest>;
+using MailRequest = std::variant<LoginRequest, FoldersRequest, SnapshotRequest, HeadRequest,
+                                 BodiesRequest, MutateRequest>;
 
 /// Outcome of a login. A wrong password and an unknown user cannot be told apart.
 struct LoginReply {
   enum class Outcome : std::uint8_t { ok, bad_credentials, unavailable };
   Outcome outcome = Outcome::unavailable;
   store::AccountId account{};
-  std::string name;             ///< canonical account name
+  std::string name;  ///< canonical account name
   store::MailboxId inbox{};
 };
 struct FoldersReply {
@@ -84,8 +84,9 @@ struct MutationDone {
 using MailReply =
     std::variant<LoginReply, FoldersReply, SnapshotReply, HeadReply, BodiesReply, MutationDone>;
 
-/// Most octets a session asks for in one BodiesRequest. It bounds what one slow reader holds in memory:
-/// this in flight and this in its output buffer. Large enough that 60 mails of 4 KiB are one trip.
+/// Most octets a session asks for in one BodiesRequest. It bounds what one slow reader holds in
+/// memory: this in flight and this in its output buffer. Large enough that 60 mails of 4 KiB are
+/// one trip.
 inline constexpr std::uint64_t kReadBatchOctets = 256 * 1024;
 
 }  // namespace postern::sidecars

@@ -1,6 +1,7 @@
-// The configuration as values: one struct for the whole file, read by the gateway, both sidecars and the
-// command line. Every member has the default that an empty file gets. What a member is called here is
-// (section and) key in the file. The parser is store/config/load.hpp.
+// The configuration as values: one struct for the whole file, read by the gateway, both sidecars
+// and the command line. Every member has the default that an empty file gets. What a member is
+// called here is (section and) key in the file. The parser is store/config/load.hpp; the ranges,
+// with their reasons, are in store/config/bind_*.cpp.
 //
 // Convention for limits: 0 switches a limit off unless its comment says otherwise.
 #pragma once
@@ -23,46 +24,56 @@ enum class TlsMode : std::uint8_t {
   implicit,  ///< from the first octet (RFC 8314)
 };
 
-/// [tls]: the certificate of all three protocols. Both empty: TLS is not offered and implicit-TLS listeners
-/// are not opened (a warning says so).
+/// [tls]: the certificate of all three protocols. Both empty: TLS is not offered and implicit-TLS
+/// listeners are not opened (a warning says so).
 struct TlsSettings {
   std::string certificate;  ///< PEM file: leaf first, then intermediates
   std::string key;          ///< PEM file
+  friend bool operator==(const TlsSettings&, const TlsSettings&) = default;
 };
 
 /// [runtime]
 struct RuntimeSettings {
   std::uint32_t cores = 0;  ///< event loops a process runs; 0: one per available CPU
-  std::uint32_t worker_threads = 0;  ///< bounded pool for password hashes and store reads; 0: one per CPU
-  /// Receive buffers a core shares among its connections (power of two). An idle connection holds none.
+  /// Bounded pool for password hashes and store reads; 0: one per CPU.
+  std::uint32_t worker_threads = 0;
+  /// Receive buffers a core shares among its connections (power of two). An idle connection holds
+  /// none.
   std::uint32_t receive_buffers = 1024;
   std::uint32_t receive_buffer_octets = 16 * 1024;  ///< a TLS record's size
   /// How long a stopping process waits for sessions to finish.
   seconds drain_timeout{30};
+  friend bool operator==(const RuntimeSettings&, const RuntimeSettings&) = default;
 };
 
 /// [log]
 struct LogSettings {
-  std::string level = "info";   ///< error, warn, info, debug
+  std::string level = "info";     ///< error, warn, info, debug
   std::string format = "logfmt";  ///< logfmt or json
+  friend bool operator==(const LogSettings&, const LogSettings&) = default;
 };
 
 /// [metrics]
 struct MetricsSettings {
-  std::string listen;  ///< "address:port" of the Prometheus endpoint; empty: off
+  // A process has an endpoint of its own: "address:port" for Prometheus; empty: off.
+  std::string listen;       ///< of postern-gateway
+  std::string listen_pop3;  ///< of postern-pop3
+  std::string listen_imap;  ///< of postern-imap
+  friend bool operator==(const MetricsSettings&, const MetricsSettings&) = default;
 };
 
 /// [store]
 struct StoreSettings {
   std::string path;    ///< folder of both databases; default: <state>/store
   std::string socket;  ///< Unix socket of the store service; default: <state>/postern.sock
-  /// Refuse mail when the file system has less free space than this. Enough for RocksDB to flush and
-  /// compact what it has already accepted.
+  /// Refuse mail when the file system has less free space than this. Enough for RocksDB to flush
+  /// and compact what it has already accepted.
   std::uint64_t disk_free_min_octets = 512ull << 20;
   /// Octets of accepted but not yet durable messages in memory, all cores together.
   std::uint64_t memory_budget_octets = 512ull << 20;
   /// Requests one core can have waiting at the committer. Reached only when the disk is far behind.
   std::uint32_t commit_queue_requests = 8192;
+  friend bool operator==(const StoreSettings&, const StoreSettings&) = default;
 };
 
 /// What every listener has.
@@ -71,7 +82,8 @@ struct ListenerSettings {
   std::vector<std::string> addresses;  ///< "127.0.0.1:2025", "[::1]:2025"
   TlsMode tls = TlsMode::starttls;
   std::uint32_t connections_max = 5000;
-  std::uint32_t backlog = 4096;        ///< listen(2) queue
+  std::uint32_t backlog = 4096;  ///< listen(2) queue
+  friend bool operator==(const ListenerSettings&, const ListenerSettings&) = default;
 };
 
 /// [[gateway.listener]]
@@ -81,11 +93,11 @@ struct SmtpListenerSettings : ListenerSettings {
     submission,  ///< ports 587 and 465: authenticated users
   };
   Role role = Role::relay;
-  bool auth = false;            ///< AUTH offered (default true for submission)
-  bool auth_required = false;   ///< 530 without AUTH (default true for submission)
-  bool auth_plaintext = false;  ///< PLAIN and LOGIN also without TLS (RFC 4954 section 4: off)
-  seconds connection_timeout{600};   ///< SMTP-04; 300 for relay listeners that face strangers
-  seconds inactivity_timeout{300};   ///< SMTP-05; 60 for relay listeners that face strangers
+  bool auth = false;                ///< AUTH offered (default true for submission)
+  bool auth_required = false;       ///< 530 without AUTH (default true for submission)
+  bool auth_plaintext = false;      ///< PLAIN and LOGIN also without TLS (RFC 4954 section 4: off)
+  seconds connection_timeout{600};  ///< SMTP-04; 300 for relay listeners that face strangers
+  seconds inactivity_timeout{300};  ///< SMTP-05; 60 for relay listeners that face strangers
   std::uint64_t message_octets_max = 36ull << 20;  ///< SMTP-11
   std::uint32_t header_octets_max = 256 << 10;     ///< SMTP-10
   std::uint32_t recipients_max = 200;              ///< SMTP-08
@@ -93,17 +105,21 @@ struct SmtpListenerSettings : ListenerSettings {
   std::uint32_t local_hops_max = 8;                ///< SMTP-07
   std::uint32_t protocol_errors_max = 5;           ///< SMTP-12
   std::uint32_t logon_failures_max = 3;            ///< SMTP-12
-  std::uint32_t command_octets_max = 2048;         ///< RFC 5321 4.5.3.1.4 is 512; extensions lengthen it
+  std::uint32_t command_octets_max = 2048;  ///< RFC 5321 4.5.3.1.4 is 512; extensions lengthen it
+  friend bool operator==(const SmtpListenerSettings&, const SmtpListenerSettings&) = default;
 };
 
 /// [gateway]
 struct GatewaySettings {
-  std::vector<SmtpListenerSettings> listeners;  ///< default: relay :25, submission :587, implicit :465
+  /// Default: relay :25, submission :587, implicit :465.
+  std::vector<SmtpListenerSettings> listeners;
+  friend bool operator==(const GatewaySettings&, const GatewaySettings&) = default;
 };
 
 /// [[pop3.listener]], [[imap.listener]]
 struct MailboxListenerSettings : ListenerSettings {
   bool login_plaintext = false;  ///< logins without TLS (IMAP-24, POP-16)
+  friend bool operator==(const MailboxListenerSettings&, const MailboxListenerSettings&) = default;
 };
 
 /// [pop3]
@@ -113,21 +129,24 @@ struct Pop3Settings {
   seconds inactivity_timeout{1800};                ///< POP-09, authenticated
   seconds login_timeout{60};                       ///< POP-09, unauthenticated
   std::uint32_t logon_failures_max = 3;
+  friend bool operator==(const Pop3Settings&, const Pop3Settings&) = default;
 };
 
 /// [imap]
 struct ImapSettings {
   std::vector<MailboxListenerSettings> listeners;  ///< default: :143 starttls, :993 implicit
-  std::uint32_t command_octets_max = 64 << 10;     ///< a command line with its literals, APPEND's apart
-  seconds inactivity_timeout{1800};                ///< IMAP-19
-  seconds login_timeout{60};                       ///< IMAP-19: not extended by commands
-  std::uint32_t logon_failures_max = 4;            ///< IMAP-46
+  /// A command line with its literals, APPEND's apart.
+  std::uint32_t command_octets_max = 64 << 10;
+  seconds inactivity_timeout{1800};      ///< IMAP-19
+  seconds login_timeout{60};             ///< IMAP-19: not extended by commands
+  std::uint32_t logon_failures_max = 4;  ///< IMAP-46
+  friend bool operator==(const ImapSettings&, const ImapSettings&) = default;
 };
 
 /// The whole file.
 struct Settings {
-  std::string profile = "modern";    ///< modern or exchange (requirements.md)
-  std::string hostname;              ///< in greetings and Received; default: the machine's name
+  std::string profile = "modern";  ///< modern or exchange (requirements.md)
+  std::string hostname;            ///< in greetings and Received; default: the machine's name
   std::string state = "/var/lib/postern";
   TlsSettings tls;
   RuntimeSettings runtime;
@@ -137,6 +156,7 @@ struct Settings {
   GatewaySettings gateway;
   Pop3Settings pop3;
   ImapSettings imap;
+  friend bool operator==(const Settings&, const Settings&) = default;
 };
 
 }  // namespace postern::config

@@ -1,0 +1,152 @@
+// postern user add|list|passwd|delete
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <memory>
+
+#include "deploy/cli/commands.hpp"
+#include "deploy/cli/output.hpp"
+#include "deploy/cli/password.hpp"
+
+namespace postern::cli {
+namespace {
+
+using store::rpc::BlockingClient;
+
+struct UserOptions {
+  std::string name;
+  std::string password_file;
+  bool no_password = false;
+  std::vector<std::string> aliases;
+};
+using UserOptionsPtr = std::shared_ptr<UserOptions>;
+
+void print_done(const Globals& globals, const std::string& user, std::string_view done,
+                std::string_view sentence) {
+  if (globals.json) {
+    print_json({{"user", user}, {"done", done}});
+  } else {
+    fmt::print("{}\n", sentence);
+  }
+}
+
+int list_users(const Globals& globals) {
+  return with_gateway(globals, [&](BlockingClient& client) -> Result<void> {
+    const auto users = client.user_list();
+    if (!users) return std::unexpected(users.error());
+    if (globals.json) {
+      auto rows = nlohmann::json::array();
+      for (const auto& user : *users) {
+        rows.push_back(
+            {{"name", user.name}, {"aliases", user.aliases}, {"has_password", user.has_password}});
+      }
+      print_json(rows);
+      return {};
+    }
+    if (users->empty()) {
+      fmt::print("no users; add one with: postern user add NAME@DOMAIN\n");
+      return {};
+    }
+    Table table({"USER", "PASSWORD", "ALIASES"});
+    for (const auto& user : *users) {
+      table.add({user.name, user.has_password ? "set" : "none",
+                 user.aliases.empty() ? "-" : fmt::format("{}", fmt::join(user.aliases, " "))});
+    }
+    fmt::print("{}", table.text());
+    return {};
+  });
+}
+
+int add_user(const Globals& globals, const UserOptions& options) {
+  // The gateway is asked first: nobody types a password twice to hear that it is not there.
+  return with_gateway(globals, [&](BlockingClient& client) -> Result<void> {
+    std::string password;
+    if (!options.no_password) {
+      auto read = read_password(options.password_file, options.name);
+      if (!read) return std::unexpected(read.error());
+      password = std::move(*read);
+    }
+    if (auto done = client.user_add(options.name, std::move(password), options.aliases); !done) {
+      return done;
+    }
+    print_done(globals, options.name, "added",
+               fmt::format("user {} added", harmless(options.name)));
+    return {};
+  });
+}
+
+int set_password(const Globals& globals, const UserOptions& options) {
+  return with_gateway(globals, [&](BlockingClient& client) -> Result<void> {
+    auto password = read_password(options.password_file, options.name);
+    if (!password) return std::unexpected(password.error());
+    if (auto done = client.user_password(options.name, std::move(*password)); !done) return done;
+    print_done(globals, options.name, "password set",
+               fmt::format("password of {} set", harmless(options.name)));
+    return {};
+  });
+}
+
+int delete_user(const Globals& globals, const UserOptions& options) {
+  return with_gateway(globals, [&](BlockingClient& client) -> Result<void> {
+    if (auto done = client.user_delete(options.name); !done) return done;
+    print_done(globals, options.name, "deleted",
+               fmt::format("user {} deleted", harmless(options.name)));
+    return {};
+  });
+}
+
+CLI::App* add_command(CLI::App* user, const char* name, const char* help,
+                      const UserOptionsPtr& options) {
+  CLI::App* command = user->add_subcommand(name, help);
+  command->add_option("user", options->name, "Login name and address, as in alice@example.org")
+      ->required()
+      ->type_name("NAME@DOMAIN");
+  return command;
+}
+
+CLI::Option* add_password_file(CLI::App* command, const UserOptionsPtr& options) {
+  return command
+      ->add_option("--password-file", options->password_file,
+                   "Read the password from the first line of FILE, \"-\" is standard input; "
+                   "default: ask for it")
+      ->type_name("FILE");
+}
+
+}  // namespace
+
+void add_user_commands(CLI::App& app, const Globals& globals, Action& action) {
+  const auto options = std::make_shared<UserOptions>();
+  CLI::App* user = app.add_subcommand("user", "People with a mailbox here");
+  user->require_subcommand(1);
+  user->footer(
+      "Examples:\n"
+      "  postern user add alice@example.org --alias sales@example.org\n"
+      "  postern user add bob@example.org --password-file bob.secret\n"
+      "  printf '%s\\n' \"$SECRET\" | postern user passwd alice@example.org\n"
+      "A password never stands on the command line: other users of the machine could read it "
+      "there.");
+
+  CLI::App* list = user->add_subcommand("list", "Show all users");
+  list->callback([&] { action = [&] { return list_users(globals); }; });
+
+  CLI::App* add = add_command(user, "add", "Create a user with an empty mailbox", options);
+  add->add_option("--alias", options->aliases, "A further address; may be given several times")
+      ->type_name("ADDRESS")
+      ->expected(1)
+      ->take_all();
+  CLI::Option* file = add_password_file(add, options);
+  add->add_flag("--no-password", options->no_password, "Receives mail, but cannot log in")
+      ->excludes(file);
+  add->callback([&, options] { action = [&, options] { return add_user(globals, *options); }; });
+
+  CLI::App* passwd = add_command(user, "passwd", "Set a user's password", options);
+  add_password_file(passwd, options);
+  passwd->callback(
+      [&, options] { action = [&, options] { return set_password(globals, *options); }; });
+
+  CLI::App* remove =
+      add_command(user, "delete", "Remove a user: the mailbox is gone, without asking", options);
+  remove->callback(
+      [&, options] { action = [&, options] { return delete_user(globals, *options); }; });
+}
+
+}  // namespace postern::cli

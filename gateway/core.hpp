@@ -1,0 +1,66 @@
+// One core of the gateway: its listeners, its connections, its share of the store's answers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "gateway/shared.hpp"
+#include "gateway/smtp/message_id.hpp"
+#include "gateway/smtp_connection.hpp"
+#include "runtime/connection_set.hpp"
+#include "runtime/core_group.hpp"
+#include "runtime/listener.hpp"
+
+namespace postern::gateway {
+
+class StoreService;
+
+/// Answers of the store on their way back to a core: written by the engine's row thread, read by the core.
+using CompletionQueue = SpscQueue<store::SpoolRequest*>;
+
+/// Made, used and destroyed on its core's thread.
+class GatewayCore final : public CoreService {
+ public:
+  static Result<std::unique_ptr<CoreService>> create(EventLoop& loop, std::uint32_t index,
+                                                     GatewayShared& shared,
+                                                     CompletionQueue& completions,
+                                                     StoreService* service);
+  ~GatewayCore() override;
+
+  void begin_drain() override;
+  bool drained() const override;
+  void abort_all() override;
+
+  EventLoop& loop() noexcept { return loop_; }
+  std::uint32_t index() const noexcept { return index_; }
+  GatewayShared& shared() noexcept { return shared_; }
+  metrics::Cells& cells() noexcept { return cells_; }
+  smtp::MessageIdSource& message_ids() noexcept { return message_ids_; }
+  const store::DirectoryPtr& directory() const noexcept { return directory_; }
+  ConnectionSet<SmtpConnection>& connections() noexcept { return connections_; }
+
+ private:
+  GatewayCore(EventLoop& loop, std::uint32_t index, GatewayShared& shared,
+              CompletionQueue& completions, StoreService* service);
+  Result<void> open_listeners();
+  void accept(ListenerState& state, const SocketAddress& address, UniqueFd fd);
+  bool take_completions();
+  void follow_directory();
+
+  EventLoop& loop_;
+  const std::uint32_t index_;
+  GatewayShared& shared_;
+  CompletionQueue& completions_;
+  StoreService* const service_;  // on core 0 only: the store service lives on its loop
+  metrics::Cells& cells_;
+  smtp::MessageIdGenerator message_ids_;
+  std::unique_ptr<TlsContext> tls_;
+  std::uint64_t directory_generation_ = 0;
+  store::DirectoryPtr directory_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  ConnectionSet<SmtpConnection> connections_;
+  bool draining_ = false;
+};
+
+}  // namespace postern::gateway

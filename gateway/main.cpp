@@ -1,0 +1,175 @@
+// postern-gateway: SMTP in, the store, and the store service. Start-up and shutdown in order; what happens in
+// between is in core.hpp (connections), store/engine.hpp (the committer) and store_service.hpp.
+#include <fmt/format.h>
+#include <openssl/rand.h>
+
+#include <atomic>
+#include <thread>
+
+#include "gateway/core.hpp"
+#include "gateway/metric_ids.hpp"
+#include "gateway/store_service.hpp"
+#include "runtime/log.hpp"
+#include "runtime/process.hpp"
+#include "runtime/serve.hpp"
+#include "store/config/daemon.hpp"
+
+namespace postern::gateway {
+namespace {
+
+using log::Level;
+
+// Password hashes and queue listings that may wait. Each holds a user name and a password; a client waits
+// some 0.1 s for each hash in front of it, so a longer queue would only make clients time out.
+constexpr std::size_t kWorkerQueueMax = 1024;
+// Answers one core may have to take at once: a message in flight for every connection it can hold.
+constexpr std::size_t kCompletionQueueMin = 64 * 1024;
+
+/// Hands finished requests from the engine's row thread to the cores.
+class Completions final : public store::CompletionSink {
+ public:
+  Completions(std::uint32_t cores, std::size_t capacity) : loops_(cores) {
+    for (std::uint32_t index = 0; index < cores; ++index) {
+      queues_.push_back(std::make_unique<CompletionQueue>(capacity));
+    }
+  }
+  CompletionQueue& queue(std::uint32_t core) { return *queues_[core]; }
+  void attach(std::uint32_t core, EventLoop& loop) { loops_[core].store(&loop); }
+
+  void complete(std::uint32_t core, store::SpoolRequest** requests, std::size_t count) override {
+    EventLoop* loop = loops_[core].load(std::memory_order_relaxed);
+    for (std::size_t index = 0; index < count; ++index) {
+      while (!queues_[core]->try_push(std::move(requests[index]))) {
+        loop->wake();  // cannot happen while connections are fewer than the queue's places
+        std::this_thread::yield();
+      }
+    }
+    loop->wake();
+  }
+
+ private:
+  std::vector<std::unique_ptr<CompletionQueue>> queues_;
+  std::vector<std::atomic<EventLoop*>> loops_;
+};
+
+Result<void> prepare_listeners(GatewayShared& shared) {
+  for (const auto& settings : shared.settings.gateway.listeners) {
+    if (settings.tls == config::TlsMode::implicit && !shared.tls_configured()) continue;
+    auto state = std::make_unique<ListenerState>();
+    state->settings = settings;
+    for (const std::string& text : settings.addresses) {
+      auto address = SocketAddress::parse(text);
+      if (!address) return std::unexpected(address.error());
+      if (auto vacant = check_port_free(*address); !vacant) return vacant;
+      state->addresses.push_back(std::move(*address));
+    }
+    state->profile =
+        smtp::SmtpProfile::make(settings, shared.settings.hostname, shared.tls_configured());
+    shared.listeners.push_back(std::move(state));
+  }
+  return {};
+}
+
+void add_store_metrics(GatewayShared& shared) {
+  using metrics::Kind;
+  store::Engine& engine = *shared.engine;
+  const auto add = [&](const char* name, const char* help, Kind kind, auto read) {
+    shared.metrics->add_reader({name, help, kind, "", ""}, [&engine, read] {
+      return static_cast<double>(read(engine.stats()));
+    });
+  };
+  using Stats = store::EngineStats;
+  add("postern_store_body_groups_total", "Synced writes of message bodies", Kind::counter,
+      [](const Stats& stats) { return stats.bodies.groups; });
+  add("postern_store_row_groups_total", "Synced writes of mailbox rows", Kind::counter,
+      [](const Stats& stats) { return stats.rows.groups; });
+  add("postern_store_messages_total", "Messages made durable", Kind::counter,
+      [](const Stats& stats) { return stats.messages_durable; });
+  add("postern_store_requests_waiting", "Messages on their way to the disk", Kind::gauge,
+      [](const Stats& stats) { return stats.requests_waiting; });
+  add("postern_store_disk_free_octets", "Free space at the last check", Kind::gauge,
+      [](const Stats& stats) { return stats.disk_free_octets; });
+}
+
+Result<void> open_store(GatewayShared& shared, Completions& completions, StoreService& service,
+                        std::uint32_t cores) {
+  const config::StoreSettings& settings = shared.settings.store;
+  store::EngineOptions options{.path = settings.path,
+                               .cores = cores,
+                               .queue_requests = settings.commit_queue_requests,
+                               .disk_free_min_octets = settings.disk_free_min_octets};
+  options.on_change = [&service](std::span<const store::MailboxChange> changes,
+                                 store::StorePosition position) {
+    service.publish(changes, position);
+  };
+  auto engine = store::Engine::open(std::move(options), completions);
+  if (!engine) return std::unexpected(engine.error());
+  shared.engine = std::move(*engine);
+  shared.authenticator = std::make_unique<store::Authenticator>(
+      [&engine = *shared.engine] { return engine.directory(); });
+  return {};
+}
+
+Result<int> run(const config::DaemonStart& start) {
+  GatewayShared shared;
+  shared.settings = start.settings;
+  shared.tickets = make_ticket_keys();
+  shared.start_unix_ms = read_clocks().unix_ms;
+  RAND_bytes(reinterpret_cast<std::uint8_t*>(&shared.epoch), sizeof shared.epoch);
+  shared.metrics = std::make_unique<metrics::Registry>(describe_metrics());
+  const config::RuntimeSettings& runtime = shared.settings.runtime;
+  const std::uint32_t cores = config::count_or_cpus(runtime.cores);
+
+  // Everything that can be wrong with the machine comes first: nothing is opened in vain.
+  if (auto ring = EventLoop::create(config::ring_options(runtime)); !ring) {
+    return std::unexpected(ring.error());
+  }
+  if (auto prepared = prepare_listeners(shared); !prepared) {
+    return std::unexpected(prepared.error());
+  }
+  shared.workers = std::make_unique<WorkerPool>(config::count_or_cpus(runtime.worker_threads),
+                                                kWorkerQueueMax, "worker");
+  StoreService service(shared);
+  Completions completions(
+      cores, kCompletionQueueMin + shared.settings.store.commit_queue_requests);
+  if (auto opened = open_store(shared, completions, service, cores); !opened) {
+    return std::unexpected(opened.error());
+  }
+  add_store_metrics(shared);
+  if (!shared.settings.metrics.listen.empty()) {
+    if (auto served = shared.metrics->serve(shared.settings.metrics.listen); !served) {
+      return std::unexpected(served.error());
+    }
+  }
+
+  CoreGroup::Options options{.count = cores, .ring = config::ring_options(runtime), .pin = cores > 1};
+  auto group = CoreGroup::start(options, [&](EventLoop& loop, std::uint32_t index) {
+    completions.attach(index, loop);
+    return GatewayCore::create(loop, index, shared, completions.queue(index),
+                               index == 0 ? &service : nullptr);
+  });
+  if (!group) return std::unexpected(group.error());
+  log::event(Level::info, "gateway.started",
+             {{"cores", cores}, {"listeners", shared.listeners.size()},
+              {"store", shared.settings.store.path}});
+  process::announce_ready(start.ready_fd);
+
+  serve_until_signal(**group, runtime.drain_timeout, "gateway");
+  shared.workers.reset();
+  shared.engine->close();
+  log::event(Level::info, "gateway.stopped", {});
+  return process::kExitOk;
+}
+
+}  // namespace
+}  // namespace postern::gateway
+
+int main(int argc, char** argv) {
+  auto start = postern::config::start_daemon(
+      argc, argv, "postern-gateway", "Postern's SMTP gateway: accepts mail and owns the store.");
+  if (!start) return start.error();
+  const postern::Result<int> outcome = postern::gateway::run(*start);
+  postern::log::stop();
+  if (!outcome) return postern::process::report("postern-gateway", outcome.error());
+  return *outcome;
+}

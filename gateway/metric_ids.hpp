@@ -1,0 +1,33 @@
+// The gateway's counters: one line each here and in metric_ids.cpp.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "runtime/metrics.hpp"
+
+namespace postern::gateway {
+
+/// Index of a counter in the gateway's registry.
+enum Metric : std::size_t {
+  kConnectionsAccepted,
+  kConnectionsRefused,
+  kConnectionsOpen,
+  kMessagesAccepted,
+  kMessagesRefused,
+  kMessageOctetsAccepted,
+  kRecipientsAccepted,
+  kRecipientsRefused,
+  kSendersRefused,
+  kAuthOk,
+  kAuthFailed,
+  kAuthUnavailable,
+  kTlsHandshakeFailures,
+  kServiceRequests,
+  kMetricCount,
+};
+
+/// Descriptions in the order of Metric.
+std::vector<metrics::Description> describe_metrics();
+
+}  // namespace postern::gateway

@@ -1,0 +1,45 @@
+// What the gateway's cores share: read-only after start-up, or thread-safe by itself.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/smtp/profile.hpp"
+#include "runtime/metrics.hpp"
+#include "runtime/socket_address.hpp"
+#include "runtime/spsc_queue.hpp"
+#include "runtime/tls.hpp"
+#include "runtime/worker_pool.hpp"
+#include "store/authenticator.hpp"
+#include "store/config/settings.hpp"
+#include "store/engine.hpp"
+
+namespace postern::gateway {
+
+/// One configured listener: what its sessions follow, and how many there are on all cores together.
+struct ListenerState {
+  config::SmtpListenerSettings settings;
+  std::vector<SocketAddress> addresses;
+  std::shared_ptr<const smtp::SmtpProfile> profile;
+  alignas(kCacheLineOctets) std::atomic<std::uint32_t> open_connections{0};
+};
+
+/// Owned by main(); outlives the cores.
+struct GatewayShared {
+  config::Settings settings;
+  TicketKeys tickets{};
+  std::vector<std::unique_ptr<ListenerState>> listeners;
+  std::unique_ptr<metrics::Registry> metrics;
+  std::unique_ptr<store::Engine> engine;
+  std::unique_ptr<store::Authenticator> authenticator;
+  std::unique_ptr<WorkerPool> workers;
+  std::int64_t start_unix_ms = 0;
+  std::uint64_t epoch = 0;  ///< random per start: tells sidecars that the writer was restarted
+
+  bool tls_configured() const noexcept { return !settings.tls.certificate.empty(); }
+};
+
+}  // namespace postern::gateway

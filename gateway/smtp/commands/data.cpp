@@ -1,0 +1,17 @@
+#include "gateway/smtp/command_table.hpp"
+#include "gateway/smtp/commands/commands.hpp"
+
+namespace postern::smtp {
+
+void run_data(Conversation& conversation, const CommandCall& /*call*/) {
+  if (!conversation.transaction.open) return conversation.no_sender_error();
+  // Not counted: a client that pipelines says DATA before it knows that each RCPT was refused.
+  if (conversation.message->envelope.recipients.empty()) {
+    return conversation.reply(Reply::no_recipients);
+  }
+  conversation.start_message();
+  conversation.mode = InputMode::data;
+  conversation.reply(Reply::start_data);
+}
+
+}  // namespace postern::smtp

@@ -1,0 +1,75 @@
+#include <algorithm>
+
+#include "gateway/smtp/command_table.hpp"
+#include "gateway/smtp/commands/commands.hpp"
+#include "gateway/smtp/syntax/parameters.hpp"
+#include "gateway/smtp/syntax/path.hpp"
+#include "gateway/smtp/syntax/text.hpp"
+
+namespace postern::smtp {
+
+namespace {
+
+// RFC 5321 4.5.1: reachable without a domain. Any other address needs one.
+bool is_complete(const Path& path) noexcept {
+  return !path.null_path() &&
+         (!path.domain.empty() || text::equal_folded(path.local_part, "postmaster"));
+}
+
+// Where the mail goes, or why it does not.
+std::optional<Reply> judge(const Conversation& conversation, const Path& path,
+                           store::Route& route) {
+  if (path.has_utf8 && !conversation.message->envelope.smtputf8) return Reply::needs_smtputf8;
+  const std::uint32_t max = conversation.profile->recipients_max;
+  if (max != 0 && conversation.message->envelope.recipients.size() >= max) {
+    return Reply::too_many_recipients;
+  }
+  const store::Directory& directory = *conversation.services.directory;
+  route = path.quoted ? directory.route(unquoted(path), path.domain)
+                      : directory.route(path.local_part, path.domain);
+  switch (route.kind) {
+    case store::Route::Kind::local:
+      return std::nullopt;
+    case store::Route::Kind::unknown_user:
+      return Reply::unknown_user;
+    case store::Route::Kind::remote:
+      return conversation.authenticated() ? std::nullopt : std::optional(Reply::relaying_denied);
+  }
+  return Reply::relaying_denied;
+}
+
+}  // namespace
+
+void run_rcpt(Conversation& conversation, const CommandCall& call) {
+  if (!conversation.transaction.open) return conversation.no_sender_error();
+  constexpr std::string_view kTo = "TO:";
+  if (!text::starts_folded(call.arguments, kTo)) {
+    return conversation.protocol_error(Reply::bad_recipient_syntax);
+  }
+  std::string_view text = call.arguments.substr(kTo.size());
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));  // see MAIL
+  const PathResult parsed = parse_path(text);
+  if (parsed.error == PathError::no_path) {
+    return conversation.protocol_error(Reply::bad_recipient_syntax);
+  }
+  const Path& path = parsed.path;
+  if (parsed.error != PathError::none || !is_complete(path)) {
+    return conversation.protocol_error(Reply::bad_recipient_address);
+  }
+  // No extension that is offered has parameters for RCPT.
+  ParameterList list(parsed.rest);
+  if (list.next()) return conversation.protocol_error(Reply::unknown_parameter);
+  if (list.failed()) return conversation.protocol_error(Reply::bad_arguments);
+
+  store::Route route;
+  if (const std::optional<Reply> refusal = judge(conversation, path, route)) {
+    ++conversation.counters.recipients_refused;
+    conversation.services.observer->on_recipient_refused(path.mailbox, text_of(*refusal));
+    return conversation.reply(*refusal);
+  }
+  conversation.message->envelope.recipients.push_back(store::EnvelopeRecipient{
+      .address = std::string(path.mailbox), .mailboxes = std::move(route.mailboxes)});
+  conversation.reply(Reply::recipient_ok);
+}
+
+}  // namespace postern::smtp

@@ -1,0 +1,166 @@
+#include "gateway/smtp/conversation.hpp"
+
+#include <utility>
+
+#include "gateway/smtp/trace.hpp"
+#include "runtime/assert.hpp"
+
+namespace postern::smtp {
+
+Conversation::Conversation(std::shared_ptr<const SmtpProfile> for_profile, PeerFacts for_peer,
+                           SmtpServices with_services, SessionOutput& output)
+    : profile(std::move(for_profile)),
+      peer(std::move(for_peer)),
+      services(std::move(with_services)),
+      out(output) {
+  POSTERN_ASSERT(profile != nullptr);
+  POSTERN_ASSERT(services.ids != nullptr);
+  POSTERN_ASSERT(services.observer != nullptr);
+  POSTERN_ASSERT(services.directory != nullptr);
+}
+
+void Conversation::reply(Reply which, std::string_view argument) {
+  const bool error = line_of(which).front() >= '4';
+  if (error && !authenticated() && profile->tarpit_delay > Duration::zero() && wait == Wait::none &&
+      !input_ended) {
+    wait = Wait::tarpit;
+    held_until = now.mono + profile->tarpit_delay;
+  }
+  append_reply(sink(), which, argument);
+}
+
+void Conversation::protocol_error(Reply which) {
+  ++counters.protocol_errors;
+  const std::uint32_t max = profile->protocol_errors_max;
+  if (max != 0 && counters.protocol_errors > max) {
+    end_with(Reply::too_many_protocol_errors, EndReason::protocol_errors);
+  } else {
+    reply(which);
+  }
+}
+
+void Conversation::no_sender_error() {
+  if (sender_refused) {
+    reply(Reply::no_sender);
+  } else {
+    protocol_error(Reply::no_sender);
+  }
+}
+
+void Conversation::logon_failure(Reply which) {
+  ++counters.logon_failures;
+  const std::uint32_t max = profile->logon_failures_max;
+  if (max != 0 && counters.logon_failures > max) {
+    end_with(Reply::too_many_logon_failures, EndReason::logon_failures);
+  } else {
+    reply(which);
+  }
+}
+
+void Conversation::end_with(Reply which, EndReason reason) {
+  reply(which);
+  end(reason);
+}
+
+void Conversation::end(EndReason reason) {
+  if (ended) return;
+  POSTERN_ASSERT(wait != Wait::submit);
+  ended = true;
+  reset_transaction();
+  out.close = wait != Wait::tarpit;  // a held reply goes out first
+  services.observer->on_session_end(SessionSummary{
+      .reason = reason,
+      .hello = hello_name,
+      .identity = identity,
+      .messages_accepted = counters.messages_accepted,
+      .messages_refused = counters.messages_refused,
+      .recipients_refused = counters.recipients_refused,
+      .protocol_errors = counters.protocol_errors,
+      .logon_failures = counters.logon_failures,
+      .commands = counters.commands,
+  });
+}
+
+void Conversation::open_transaction(std::string_view reverse_path, bool smtputf8, bool body_8bit) {
+  POSTERN_ASSERT(!transaction.open);
+  transaction = Transaction{.open = true};
+  sender_refused = false;
+  if (!message) message = std::make_unique<store::SpoolRequest>();
+  message->segment = store::BodySegment();
+  message->size_octets = 0;
+  message->relay_offset_octets = 0;
+  message->last = true;
+  message->abandon = false;
+  message->body = store::BodyId{};
+  message->outcome = store::SpoolOutcome::pending;
+  message->error.clear();
+  message->id.clear();
+  store::Envelope& envelope = message->envelope;
+  envelope.reverse_path.assign(reverse_path);
+  envelope.recipients.clear();
+  envelope.identity = identity;
+  envelope.client.assign(peer.address).append(" ").append(hello_name);
+  envelope.smtputf8 = smtputf8;
+  envelope.body_8bit = body_8bit;
+}
+
+void Conversation::start_message() {
+  POSTERN_ASSERT(transaction.open);
+  services.ids->next(now, message->id);
+  message->arrival_unix_ms = now.unix_ms;
+  intake.start(*profile);
+  data_reader.start();
+  newline_check.start();
+  std::string trace;
+  trace.reserve(512);
+  append_return_path(trace, message->envelope.reverse_path);
+  message->relay_offset_octets = static_cast<std::uint32_t>(trace.size());
+  append_received(trace, ReceivedFacts{
+                             .hello_name = hello_name,
+                             .address = peer.address,
+                             .is_ipv6 = peer.is_ipv6,
+                             .hostname = profile->hostname,
+                             .extended = hello == Hello::ehlo,
+                             .authenticated = authenticated(),
+                             .smtputf8 = message->envelope.smtputf8,
+                             .tls = tls ? &*tls : nullptr,
+                             .id = message->id,
+                             .only_recipient = message->envelope.recipients.size() == 1
+                                                   ? message->envelope.recipients.front().address
+                                                   : std::string_view{},
+                             .unix_ms = now.unix_ms,
+                         });
+  intake.trace(trace);
+}
+
+void Conversation::abandon_message() {
+  if (!transaction.streamed) return;
+  POSTERN_ASSERT(!abandoned && !request);
+  transaction.streamed = false;
+  message->segment = store::BodySegment();
+  message->last = true;
+  abandoned = std::move(message);
+  request = AbandonRequest{};
+}
+
+void Conversation::reset_transaction() {
+  abandon_message();
+  transaction = Transaction();
+  sender_refused = false;
+  intake.start(*profile);
+}
+
+void Conversation::end_auth_exchange() {
+  mechanism.reset();
+  mode = InputMode::command;
+}
+
+void Conversation::forget_client() {
+  reset_transaction();
+  end_auth_exchange();
+  hello = Hello::none;
+  hello_name.clear();
+  identity.clear();
+}
+
+}  // namespace postern::smtp

@@ -1,0 +1,33 @@
+#include "gateway/smtp/observer.hpp"
+
+namespace postern::smtp {
+
+std::string_view name_of(EndReason reason) noexcept {
+  switch (reason) {
+    case EndReason::quit:
+      return "quit";
+    case EndReason::client_closed:
+      return "client_closed";
+    case EndReason::inactivity_timeout:
+      return "inactivity_timeout";
+    case EndReason::connection_timeout:
+      return "connection_timeout";
+    case EndReason::protocol_errors:
+      return "protocol_errors";
+    case EndReason::logon_failures:
+      return "logon_failures";
+    case EndReason::not_smtp:
+      return "not_smtp";
+    case EndReason::rate_limited:
+      return "rate_limited";
+    case EndReason::bad_chunk:
+      return "bad_chunk";
+    case EndReason::refused:
+      return "refused";
+    case EndReason::shutdown:
+      return "shutdown";
+  }
+  return "unknown";
+}
+
+}  // namespace postern::smtp

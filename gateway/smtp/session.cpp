@@ -1,0 +1,262 @@
+// Events of a session that are not input: opening, timers, answers, shutdown.
+#include "gateway/smtp/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/assert.hpp"
+
+namespace postern::smtp {
+
+namespace {
+
+Reply reply_for(Refusal why) noexcept {
+  switch (why) {
+    case Refusal::out_of_resources:
+      return Reply::refused_resources;
+    case Refusal::unavailable:
+      return Reply::refused_unavailable;
+    case Refusal::binding_not_configured:
+      return Reply::refused_binding;
+    case Refusal::connections:
+      return Reply::refused_connections;
+    case Refusal::connections_per_source:
+      return Reply::refused_per_source;
+    case Refusal::address_not_allowed:
+      return Reply::address_refused;
+  }
+  return Reply::refused_unavailable;
+}
+
+}  // namespace
+
+SmtpSession::SmtpSession(std::shared_ptr<const SmtpProfile> profile, PeerFacts peer,
+                         SmtpServices services)
+    : conversation_(std::move(profile), std::move(peer), std::move(services), output_) {}
+
+SmtpSession::~SmtpSession() = default;
+
+void SmtpSession::set_directory(store::DirectoryPtr directory) noexcept {
+  POSTERN_ASSERT(directory != nullptr);
+  conversation_.services.directory = std::move(directory);
+}
+
+store::SpoolRequest* SmtpSession::message() noexcept {
+  return conversation_.wait == Wait::submit ? conversation_.message.get() : nullptr;
+}
+
+std::unique_ptr<store::SpoolRequest> SmtpSession::release_message() noexcept {
+  Conversation& c = conversation_;
+  if (c.abandoned) return std::move(c.abandoned);
+  return std::move(c.message);
+}
+
+void SmtpSession::on_open(Now now) {
+  begin(now);
+  Conversation& c = conversation_;
+  POSTERN_ASSERT(c.wait == Wait::open);
+  c.wait = Wait::none;
+  const SmtpProfile& profile = *c.profile;
+  if (profile.connection_timeout > Duration::zero()) {
+    c.connection_deadline = now.mono + profile.connection_timeout;
+  }
+  touch();
+  if (c.services.policy != nullptr) {
+    const Duration delay = c.services.policy->greeting_delay(c.peer, now);
+    if (delay > Duration::zero()) {
+      c.wait = Wait::tarpit;
+      c.held_until = now.mono + delay;
+    }
+  }
+  c.send(profile.greeting);
+  settle();
+}
+
+void SmtpSession::on_refused(Refusal why, Now now) {
+  begin(now);
+  Conversation& c = conversation_;
+  POSTERN_ASSERT(c.wait == Wait::open);
+  // Not held back: whoever refuses a connection wants it to be gone.
+  append_reply(output_.bytes, reply_for(why));
+  c.wait = Wait::none;
+  c.end(EndReason::refused);
+  settle();
+}
+
+void SmtpSession::on_tls(const TlsFacts& tls, Now now) {
+  begin(now);
+  Conversation& c = conversation_;
+  POSTERN_ASSERT(c.wait == Wait::open || c.wait == Wait::handshake || c.ended);
+  if (c.ended) return;
+  c.tls = tls;
+  if (c.wait == Wait::handshake) {
+    c.forget_client();
+    c.wait = Wait::none;
+    touch();
+    settle();
+  }
+}
+
+void SmtpSession::on_end_of_input(Now now) {
+  begin(now);
+  Conversation& c = conversation_;
+  c.input_ended = true;
+  settle();
+}
+
+void SmtpSession::on_verified(VerifyReply reply, Now now) {
+  begin(now);
+  Conversation& c = conversation_;
+  POSTERN_ASSERT(c.wait == Wait::verify);
+  c.wait = Wait::none;
+  touch();
+  SmtpObserver& observer = *c.services.observer;
+  switch (reply.outcome) {
+    case VerifyOutcome::ok:
+      POSTERN_ASSERT(!reply.identity.empty());
+      c.identity = std::move(reply.identity);
+      observer.on_auth(c.mechanism_name, c.identity, AuthEvent::ok);
+      c.reply(Reply::auth_ok);
+      break;
+    case VerifyOutcome::bad_credentials:
+      observer.on_auth(c.mechanism_name, c.claimed_user, AuthEvent::failed);
+      c.logon_failure(Reply::bad_credentials);
+      break;
+    case VerifyOutcome::unavailable:
+      observer.on_auth(c.mechanism_name, c.claimed_user, AuthEvent::unavailable);
+      c.reply(Reply::auth_unavailable);
+      break;
+  }
+  settle();
+}
+
+void SmtpSession::on_submitted(Now now) {
+  begin(now);
+  Conversation& c = conversation_;
+  POSTERN_ASSERT(c.wait == Wait::submit && c.message);
+  POSTERN_ASSERT(c.message->outcome != store::SpoolOutcome::pending);
+  c.wait = Wait::none;
+  touch();
+  c.message->segment = store::BodySegment();
+  const bool durable = c.message->outcome == store::SpoolOutcome::durable;
+  // From here on the store may have octets that only an abandon removes.
+  if (durable || c.message->body != store::BodyId{}) {
+    c.transaction.streamed = !c.transaction.last_submit || c.transaction.streamed;
+  }
+  if (c.transaction.last_submit) {
+    message_committed();
+  } else if (!durable) {
+    // The rest of the message is read and thrown away; its end gets the answer.
+    const bool failed = c.message->outcome == store::SpoolOutcome::failed;
+    c.intake.refuse(failed ? Reply::store_failed : Reply::busy);
+  }
+  run({});
+}
+
+void SmtpSession::on_deadline(Now now) {
+  begin(now);
+  output_.deadline.reset();
+  Conversation& c = conversation_;
+  if (c.wait == Wait::tarpit && now.mono >= c.held_until) {
+    c.wait = Wait::none;
+    output_.bytes.append(c.held);
+    c.held.clear();
+    output_.close = c.ended;
+    touch();
+  }
+  if (c.connection_deadline && now.mono >= *c.connection_deadline) {
+    expire(EndReason::connection_timeout);
+  } else if (c.inactivity_deadline && now.mono >= *c.inactivity_deadline) {
+    expire(EndReason::inactivity_timeout);
+  }
+  settle();
+}
+
+void SmtpSession::on_shutdown(Now now) {
+  begin(now);
+  conversation_.shutting_down = true;
+  settle();
+}
+
+// The client gave a sign of life, or was waiting for us: the inactivity timer starts again.
+void SmtpSession::touch() noexcept {
+  Conversation& c = conversation_;
+  if (c.profile->inactivity_timeout > Duration::zero()) {
+    c.inactivity_deadline = c.now.mono + c.profile->inactivity_timeout;
+  }
+}
+
+// A deadline passed. While an answer is awaited it is remembered: a message whose commit is in
+// flight gets its reply, whatever it is.
+void SmtpSession::expire(EndReason reason) {
+  Conversation& c = conversation_;
+  if (c.ended) return;
+  if (c.wait == Wait::verify || c.wait == Wait::submit) {
+    c.late = reason;
+    c.connection_deadline.reset();
+    c.inactivity_deadline.reset();
+    return;
+  }
+  say_farewell(reason);
+}
+
+// 421 and close, at once: held replies go first, no held reply delays it.
+void SmtpSession::say_farewell(EndReason reason) {
+  Conversation& c = conversation_;
+  const bool handshaking = c.wait == Wait::handshake;
+  output_.bytes.append(c.held);
+  c.held.clear();
+  c.wait = Wait::none;
+  Reply reply = Reply::shutting_down;
+  if (reason == EndReason::inactivity_timeout) reply = Reply::timeout_inactive;
+  if (reason == EndReason::connection_timeout) reply = Reply::timeout_total;
+  // Clear text in the middle of a TLS handshake would mean nothing to the client.
+  if (!handshaking && !c.input_ended) append_reply(output_.bytes, reply);
+  c.end(reason);
+}
+
+// The end of every event: ends the session if it is time, and sets the deadline.
+void SmtpSession::settle() {
+  Conversation& c = conversation_;
+  const bool answer_awaited = c.wait == Wait::verify || c.wait == Wait::submit;
+  if (!c.ended && !answer_awaited && c.wait != Wait::open) {
+    if (c.input_ended) {
+      c.held.clear();
+      c.wait = Wait::none;
+      c.end(EndReason::client_closed);
+    } else if (c.late) {
+      say_farewell(*c.late);
+    } else if (c.shutting_down && !c.message_in_flight() && c.wait != Wait::handshake) {
+      say_farewell(EndReason::shutdown);
+    }
+  }
+  if (c.ended && c.wait == Wait::tarpit && (c.input_ended || c.shutting_down)) {
+    output_.bytes.append(c.held);
+    c.held.clear();
+    c.wait = Wait::none;
+    output_.close = true;
+  }
+  set_deadline();
+}
+
+// The driver's timer is moved only when it would fire too late: a busy session changes its
+// inactivity deadline with every command, and its timer once a timeout.
+void SmtpSession::set_deadline() {
+  const Conversation& c = conversation_;
+  std::optional<MonoTime> wanted;
+  const auto consider = [&wanted](const std::optional<MonoTime>& at) {
+    if (at && (!wanted || *at < *wanted)) wanted = at;
+  };
+  if (c.wait == Wait::tarpit) consider(c.held_until);
+  if (!c.ended) {
+    consider(c.connection_deadline);
+    consider(c.inactivity_deadline);
+  }
+  if (!wanted) {
+    output_.deadline.reset();
+  } else if (!output_.deadline || *wanted < *output_.deadline) {
+    output_.deadline = wanted;
+  }
+}
+
+}  // namespace postern::smtp

@@ -1,0 +1,216 @@
+#include "gateway/smtp_connection.hpp"
+
+#include "gateway/core.hpp"
+#include "gateway/metric_ids.hpp"
+#include "runtime/assert.hpp"
+#include "runtime/log.hpp"
+
+namespace postern::gateway {
+
+namespace {
+
+using log::Level;
+
+smtp::VerifyReply to_reply(const store::AuthOutcome& outcome) {
+  using Kind = store::AuthOutcome::Kind;
+  switch (outcome.kind) {
+    case Kind::ok: return {smtp::VerifyOutcome::ok, outcome.name};
+    case Kind::bad_credentials: return {smtp::VerifyOutcome::bad_credentials, {}};
+    case Kind::unavailable: return {smtp::VerifyOutcome::unavailable, {}};
+  }
+  return {};
+}
+
+}  // namespace
+
+SmtpConnection::SmtpConnection(GatewayCore& core, ListenerState& listener, UniqueFd fd,
+                               PeerFacts peer, ConnectionOptions options)
+    : Connection(core.loop(), std::move(fd), options),
+      core_(core),
+      listener_(listener),
+      peer_(std::move(peer)),
+      session_(listener.profile, peer_,
+               {.ids = &core.message_ids(), .observer = this, .directory = core.directory()}) {}
+
+SmtpConnection::~SmtpConnection() {
+  listener_.open_connections.fetch_sub(1, std::memory_order_relaxed);
+  core_.cells().set(kConnectionsOpen, core_.cells().get(kConnectionsOpen) - 1);
+}
+
+void SmtpConnection::on_closed() { core_.connections().remove(this); }
+
+void SmtpConnection::open_session(Now now) {
+  if (refusal_) {
+    session_.on_refused(*refusal_, now);
+  } else {
+    session_.on_open(now);
+  }
+}
+
+// --- what the session asks -----------------------------------------------------------------------------
+
+void SmtpConnection::after_session_call() {
+  while (session_.request()) {
+    smtp::SmtpRequest request = std::move(*session_.request());
+    session_.request().reset();
+    if (auto* credentials = std::get_if<smtp::VerifyRequest>(&request)) {
+      verify(std::move(*credentials));
+    } else if (std::holds_alternative<smtp::SubmitRequest>(request)) {
+      submit();
+    } else {
+      abandon();
+    }
+  }
+}
+
+void SmtpConnection::verify(smtp::VerifyRequest request) {
+  store::Authenticator& authenticator = *core_.shared().authenticator;
+  if (auto known =
+          authenticator.verify_cached(request.user, request.password, loop().now().mono)) {
+    session_.on_verified(to_reply(*known), loop().now());
+    return;
+  }
+  ++answers_outstanding_;
+  EventLoop& home = loop();
+  const bool taken = core_.shared().workers->submit(
+      [this, &home, &authenticator, request = std::move(request)] {
+        auto outcome =
+            authenticator.verify(request.user, request.password, read_clocks().mono);
+        home.post([this, reply = to_reply(outcome)]() mutable {
+          --answers_outstanding_;
+          session_.on_verified(std::move(reply), loop().now());
+          after_session_call();
+          resume();
+        });
+      });
+  if (!taken) {  // more logins than the pool can hash: the client may try again
+    --answers_outstanding_;
+    session_.on_verified({smtp::VerifyOutcome::unavailable, {}}, loop().now());
+  }
+}
+
+void SmtpConnection::submit() {
+  store::SpoolRequest* message = session_.message();
+  POSTERN_ASSERT(message != nullptr);
+  message->core = core_.index();
+  message->owner = this;
+  if (core_.shared().engine->submit(message)) {
+    ++answers_outstanding_;
+    return;
+  }
+  message->outcome = store::SpoolOutcome::store_busy;
+  message->error = "the commit queue is full";
+  session_.on_submitted(loop().now());
+}
+
+void SmtpConnection::abandon() {
+  POSTERN_ASSERT(abandoned_ == nullptr);
+  abandoned_ = session_.release_message();
+  if (!abandoned_) return;
+  abandoned_->abandon = true;
+  abandoned_->core = core_.index();
+  abandoned_->owner = this;
+  if (core_.shared().engine->submit(abandoned_.get())) {
+    ++answers_outstanding_;
+  } else {
+    abandoned_.reset();  // its chunks have no row: the next start of the gateway removes them
+  }
+}
+
+void SmtpConnection::on_spool_completion(store::SpoolRequest* request) {
+  --answers_outstanding_;
+  if (abandoned_ && request == abandoned_.get()) {
+    abandoned_.reset();
+  } else {
+    session_.on_submitted(loop().now());
+    after_session_call();
+  }
+  resume();
+}
+
+// --- what the session tells ----------------------------------------------------------------------------
+
+void SmtpConnection::on_message_accepted(const store::SpoolRequest& message) {
+  core_.cells().add(kMessagesAccepted);
+  core_.cells().add(kMessageOctetsAccepted, message.size_octets);
+  core_.cells().add(kRecipientsAccepted, message.envelope.recipients.size());
+  log::event(Level::info, "smtp.message.accepted",
+             {{"id", message.id},
+              {"listener", listener_.settings.name},
+              {"client", peer_.address},
+              {"identity", message.envelope.identity},
+              {"sender", message.envelope.reverse_path},
+              {"recipients", message.envelope.recipients.size()},
+              {"recipient", message.envelope.recipients.empty()
+                                ? std::string_view{}
+                                : std::string_view(message.envelope.recipients.front().address)},
+              {"octets", message.size_octets}});
+}
+
+void SmtpConnection::on_message_refused(const store::SpoolRequest& message, std::string_view reply) {
+  core_.cells().add(kMessagesRefused);
+  const bool ours = message.outcome != store::SpoolOutcome::pending &&
+                    message.outcome != store::SpoolOutcome::durable;
+  log::event(ours ? Level::warn : Level::info, "smtp.message.refused",
+             {{"id", message.id},
+              {"listener", listener_.settings.name},
+              {"client", peer_.address},
+              {"sender", message.envelope.reverse_path},
+              {"reply", reply},
+              {"cause", message.error}});
+}
+
+void SmtpConnection::on_sender_refused(std::string_view argument, std::string_view reply) {
+  core_.cells().add(kSendersRefused);
+  log::event(Level::info, "smtp.sender.refused",
+             {{"listener", listener_.settings.name},
+              {"client", peer_.address},
+              {"argument", argument},
+              {"reply", reply}});
+}
+
+void SmtpConnection::on_recipient_refused(std::string_view address, std::string_view reply) {
+  core_.cells().add(kRecipientsRefused);
+  log::event(Level::info, "smtp.recipient.refused",
+             {{"listener", listener_.settings.name},
+              {"client", peer_.address},
+              {"recipient", address},
+              {"reply", reply}});
+}
+
+void SmtpConnection::on_auth(std::string_view mechanism, std::string_view user,
+                             smtp::AuthEvent event) {
+  const bool ok = event == smtp::AuthEvent::ok;
+  const bool failed = event == smtp::AuthEvent::failed;
+  core_.cells().add(ok ? kAuthOk : failed ? kAuthFailed : kAuthUnavailable);
+  log::event(Level::info, ok ? "smtp.auth.ok" : "smtp.auth.failed",
+             {{"listener", listener_.settings.name},
+              {"client", peer_.address},
+              {"mechanism", mechanism},
+              {"user", user},
+              {"outcome", ok ? "ok" : failed ? "bad_credentials" : "unavailable"}});
+}
+
+void SmtpConnection::on_session_end(const smtp::SessionSummary& summary) {
+  log::event(Level::info, "smtp.session.end",
+             {{"listener", listener_.settings.name},
+              {"client", peer_.address},
+              {"port", peer_.port},
+              {"hello", summary.hello},
+              {"identity", summary.identity},
+              {"reason", smtp::name_of(summary.reason)},
+              {"accepted", summary.messages_accepted},
+              {"refused", summary.messages_refused},
+              {"recipients_refused", summary.recipients_refused},
+              {"protocol_errors", summary.protocol_errors},
+              {"logon_failures", summary.logon_failures},
+              {"commands", summary.commands}});
+}
+
+void SmtpConnection::on_tls_failure(const std::string& error) {
+  core_.cells().add(kTlsHandshakeFailures);
+  log::event(Level::info, "smtp.tls.failed",
+             {{"listener", listener_.settings.name}, {"client", peer_.address}, {"cause", error}});
+}
+
+}  // namespace postern::gateway

@@ -1,0 +1,57 @@
+// One SMTP client: carries out what its session asks (verify, submit, abandon), logs and counts.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/shared.hpp"
+#include "gateway/smtp/session.hpp"
+#include "runtime/connection.hpp"
+
+namespace postern::gateway {
+
+class GatewayCore;
+
+/// Lives on its core's thread. Kept alive by the core's ConnectionSet until everything has come back.
+class SmtpConnection final : public Connection, private smtp::SmtpObserver {
+ public:
+  SmtpConnection(GatewayCore& core, ListenerState& listener, UniqueFd fd, PeerFacts peer,
+                 ConnectionOptions options);
+  ~SmtpConnection() override;
+
+  /// Before start(): the session says why it will not serve, and closes.
+  void refuse(smtp::Refusal why) { refusal_ = why; }
+  /// A submitted message has come back from the store. Core thread.
+  void on_spool_completion(store::SpoolRequest* request);
+  void set_directory(store::DirectoryPtr directory) { session_.set_directory(std::move(directory)); }
+
+ private:
+  Session& session() override { return session_; }
+  void open_session(Now now) override;
+  void after_session_call() override;
+  bool awaiting_answer() const override { return answers_outstanding_ > 0; }
+  void on_closed() override;
+  void on_tls_failure(const std::string& error) override;
+
+  void verify(smtp::VerifyRequest request);
+  void submit();
+  void abandon();
+
+  void on_message_accepted(const store::SpoolRequest& message) override;
+  void on_message_refused(const store::SpoolRequest& message, std::string_view reply) override;
+  void on_sender_refused(std::string_view argument, std::string_view reply) override;
+  void on_recipient_refused(std::string_view address, std::string_view reply) override;
+  void on_auth(std::string_view mechanism, std::string_view user, smtp::AuthEvent event) override;
+  void on_session_end(const smtp::SessionSummary& summary) override;
+
+  GatewayCore& core_;
+  ListenerState& listener_;
+  const PeerFacts peer_;
+  smtp::SmtpSession session_;
+  std::unique_ptr<store::SpoolRequest> abandoned_;  // in the store's hands
+  std::optional<smtp::Refusal> refusal_;
+  int answers_outstanding_ = 0;
+};
+
+}  // namespace postern::gateway

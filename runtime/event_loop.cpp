@@ -1,0 +1,110 @@
+#include "runtime/event_loop.hpp"
+
+#include <sys/eventfd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/assert.hpp"
+
+namespace postern {
+
+namespace {
+
+// The longest a loop sleeps with nothing to do. Nothing depends on it (deadlines and wakes end the sleep);
+// it bounds how stale now() and the gauges of an idle core get.
+constexpr Duration kSleepMax = std::chrono::seconds(1);
+
+}  // namespace
+
+Result<std::unique_ptr<EventLoop>> EventLoop::create(const RingOptions& options) {
+  auto ring = Ring::create(options);
+  if (!ring) return std::unexpected(ring.error());
+  UniqueFd doorbell(::eventfd(0, EFD_CLOEXEC));
+  if (!doorbell) {
+    return fail(ErrorCode::exhausted, std::string("no eventfd for a core: ") + std::strerror(errno));
+  }
+  return std::unique_ptr<EventLoop>(new EventLoop(std::move(*ring), std::move(doorbell)));
+}
+
+EventLoop::EventLoop(std::unique_ptr<Ring> ring, UniqueFd doorbell)
+    : ring_(std::move(ring)),
+      now_(read_clocks()),
+      timers_(now_.mono),
+      doorbell_(std::move(doorbell)) {
+  doorbell_operation_.owner = this;
+  doorbell_operation_.handler = [](void* owner, const Operation::Completion&) {
+    auto* loop = static_cast<EventLoop*>(owner);
+    if (loop->running_) loop->arm_doorbell();
+  };
+  arm_doorbell();
+}
+
+EventLoop::~EventLoop() = default;
+
+void EventLoop::arm_doorbell() {
+  ring_->read(doorbell_.get(), &doorbell_value_, sizeof doorbell_value_, doorbell_operation_);
+}
+
+void EventLoop::run() {
+  while (running_) {
+    Duration wait = Duration::zero();
+    if (prepare_to_sleep()) wait = timers_.idle_time(now_.mono, kSleepMax);
+    ring_->submit_and_collect(wait);
+    sleeping_.store(false, std::memory_order_relaxed);
+    now_ = read_clocks();
+    ring_->run_handlers();
+    poll_sources();
+    run_posted();
+    timers_.advance(now_);
+  }
+}
+
+// Dekker's handshake with wake(): the flag goes up, then the queues are looked at once more. A producer
+// that queued before it saw the flag is seen here; one that queued after sees the flag and rings.
+bool EventLoop::prepare_to_sleep() noexcept {
+  sleeping_.store(true, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool found_work = poll_sources() || has_posted_.load(std::memory_order_acquire);
+  if (found_work) sleeping_.store(false, std::memory_order_relaxed);
+  return !found_work;
+}
+
+bool EventLoop::poll_sources() {
+  bool worked = false;
+  for (Source& source : sources_) worked |= source();
+  return worked;
+}
+
+bool EventLoop::run_posted() {
+  if (!has_posted_.load(std::memory_order_acquire)) return false;
+  std::vector<std::move_only_function<void()>> work;
+  {
+    const std::lock_guard lock(posted_mutex_);
+    work.swap(posted_);
+    has_posted_.store(false, std::memory_order_relaxed);
+  }
+  for (auto& item : work) item();
+  return true;
+}
+
+void EventLoop::post(std::move_only_function<void()> work) {
+  {
+    const std::lock_guard lock(posted_mutex_);
+    posted_.push_back(std::move(work));
+    has_posted_.store(true, std::memory_order_release);
+  }
+  wake();
+}
+
+void EventLoop::wake() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!sleeping_.load(std::memory_order_relaxed)) return;
+  if (!sleeping_.exchange(false, std::memory_order_acq_rel)) return;  // somebody else rings
+  rings_.fetch_add(1, std::memory_order_relaxed);
+  const std::uint64_t one = 1;
+  const ssize_t written = ::write(doorbell_.get(), &one, sizeof one);
+  POSTERN_ASSERT(written == sizeof one || errno == EAGAIN || errno == EINTR);
+}
+
+}  // namespace postern

@@ -1,0 +1,81 @@
+// One core's event loop: a ring, a timer wheel, the clock of the turn, and a door for other threads.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "runtime/ring.hpp"
+#include "runtime/spsc_queue.hpp"
+#include "runtime/time.hpp"
+#include "runtime/timer_wheel.hpp"
+#include "runtime/unique_fd.hpp"
+
+namespace postern {
+
+/// Runs on exactly one thread. Everything reachable from it (connections, sessions, timers) belongs to that
+/// thread; other threads hand work over with post() or through a queue of their own followed by wake().
+///
+/// The doorbell carries no data: a producer puts its item into a queue that a source polls every turn, then
+/// calls wake(), which costs a system call only when the loop sleeps.
+class EventLoop {
+ public:
+  /// Polled once a turn; returns true when it did something.
+  using Source = std::function<bool()>;
+
+  /// Makes the loop on the calling thread, which must be the one that runs it.
+  static Result<std::unique_ptr<EventLoop>> create(const RingOptions& options);
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  Ring& ring() noexcept { return *ring_; }
+  TimerWheel& timers() noexcept { return timers_; }
+  /// The clocks as read at the start of this turn.
+  const Now& now() const noexcept { return now_; }
+
+  /// Adds a queue to poll every turn. Loop thread, before run().
+  void add_source(Source source) { sources_.push_back(std::move(source)); }
+
+  /// Runs until stop() was called.
+  void run();
+  /// Makes run() return after the current turn. Loop thread.
+  void stop() noexcept { running_ = false; }
+
+  /// Runs `work` on the loop thread in its next turn, in the order of posting. Any thread; takes a short lock,
+  /// so it is for control and for answers of worker threads, not for the hot path.
+  void post(std::move_only_function<void()> work);
+  /// Makes sure that the loop takes a turn after whatever the caller has put into a polled queue. Any thread,
+  /// no lock; a system call only if the loop sleeps.
+  void wake() noexcept;
+
+  /// How often a wake() had to ring. For metrics and wakeup_bench.
+  std::uint64_t wake_count() const noexcept { return rings_.load(std::memory_order_relaxed); }
+
+ private:
+  EventLoop(std::unique_ptr<Ring> ring, UniqueFd doorbell);
+  void arm_doorbell();
+  bool run_posted();
+  bool poll_sources();
+  bool prepare_to_sleep() noexcept;
+
+  std::unique_ptr<Ring> ring_;
+  Now now_;
+  TimerWheel timers_;
+  std::vector<Source> sources_;
+  bool running_ = true;
+
+  UniqueFd doorbell_;  // eventfd; see bench/wakeup_bench.cpp for why not MSG_RING
+  std::uint64_t doorbell_value_ = 0;
+  Operation doorbell_operation_;
+  alignas(kCacheLineOctets) std::atomic<bool> sleeping_{false};
+  std::atomic<std::uint64_t> rings_{0};
+
+  std::mutex posted_mutex_;
+  std::vector<std::move_only_function<void()>> posted_;
+  std::atomic<bool> has_posted_{false};
+};
+
+}  // namespace postern

@@ -1,0 +1,62 @@
+#include "sidecars/common/mail_connection.hpp"
+
+#include <utility>
+
+#include "runtime/assert.hpp"
+
+namespace postern::sidecars {
+
+MailConnection::MailConnection(MailService& service, ConnectionSet<MailConnection>& owner,
+                               std::atomic<std::uint32_t>& open_count, EventLoop& event_loop,
+                               UniqueFd fd, OwnedSession session, std::string peer_address,
+                               ConnectionOptions options)
+    : Connection(event_loop, std::move(fd), options),
+      service_(service),
+      owner_(owner),
+      open_count_(open_count),
+      owned_(std::move(session)),
+      peer_address_(std::move(peer_address)) {}
+
+MailConnection::~MailConnection() {
+  set_interest({});
+  open_count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void MailConnection::after_session_call() {
+  MailSession& mail = *owned_.session;
+  if (mail.request()) {
+    POSTERN_ASSERT(!request_outstanding_);
+    MailRequest request = std::move(*mail.request());
+    mail.request().reset();
+    // Asking for a snapshot starts the interest: a change between the snapshot and `watched` is not missed.
+    if (const auto* snapshot = std::get_if<SnapshotRequest>(&request)) {
+      set_interest(snapshot->mailbox);
+    }
+    request_outstanding_ = true;
+    service_.perform(*this, std::move(request));
+  } else if (!request_outstanding_) {
+    set_interest(mail.watched().value_or(store::MailboxId{}));
+  }
+}
+
+void MailConnection::set_interest(store::MailboxId mailbox) {
+  if (mailbox == interest_) return;
+  service_.change_interest(*this, std::exchange(interest_, mailbox), mailbox);
+}
+
+void MailConnection::on_reply(MailReply reply) {
+  POSTERN_ASSERT(request_outstanding_);
+  request_outstanding_ = false;
+  owned_.session->on_reply(std::move(reply), loop().now());
+  after_session_call();
+  resume();
+}
+
+void MailConnection::on_mailbox_changed() {
+  if (finished() || owned_.session->watched() != interest_) return;
+  owned_.session->on_mailbox_changed(loop().now());
+  after_session_call();
+  resume();
+}
+
+}  // namespace postern::sidecars

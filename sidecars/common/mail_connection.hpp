@@ -1,0 +1,57 @@
+// One POP3 or IMAP client on its core: drives its session and passes its requests to the mail
+// service.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "runtime/connection.hpp"
+#include "runtime/connection_set.hpp"
+#include "sidecars/common/mail_service.hpp"
+#include "sidecars/common/mail_session.hpp"
+
+namespace postern::sidecars {
+
+/// A session with whatever must live as long as it (its observer).
+struct OwnedSession {
+  std::shared_ptr<void> companion;       ///< destroyed after the session
+  std::unique_ptr<MailSession> session;  ///< never null
+};
+
+/// Lives on its core's thread; kept alive by the core's ConnectionSet until its request has come
+/// back.
+class MailConnection final : public Connection {
+ public:
+  /// `service`, `owner` and `loop` are the core's and outlive the connection. `open_count` is the
+  /// listener's count of open connections, which already counts this one; it is lowered at the end.
+  MailConnection(MailService& service, ConnectionSet<MailConnection>& owner,
+                 std::atomic<std::uint32_t>& open_count, EventLoop& loop, UniqueFd fd,
+                 OwnedSession session, std::string peer_address, ConnectionOptions options);
+  ~MailConnection() override;
+
+  /// The answer to the outstanding request. May come after the client has gone.
+  void on_reply(MailReply reply);
+  /// The mailbox of its interest has changed; ignored when the session does not watch it (yet).
+  void on_mailbox_changed();
+  /// The client's textual address: the gateway's penalty table is asked with it.
+  const std::string& peer_address() const noexcept { return peer_address_; }
+
+ private:
+  Session& session() override { return *owned_.session; }
+  void after_session_call() override;
+  bool awaiting_answer() const override { return request_outstanding_; }
+  void on_closed() override { owner_.remove(this); }
+  void set_interest(store::MailboxId mailbox);
+
+  MailService& service_;
+  ConnectionSet<MailConnection>& owner_;
+  std::atomic<std::uint32_t>& open_count_;
+  OwnedSession owned_;
+  const std::string peer_address_;
+  store::MailboxId interest_{};
+  bool request_outstanding_ = false;
+};
+
+}  // namespace postern::sidecars

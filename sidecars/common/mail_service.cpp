@@ -1,0 +1,234 @@
+#include "sidecars/common/mail_service.hpp"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/log.hpp"
+#include "sidecars/common/mail_connection.hpp"
+
+namespace postern::sidecars {
+
+namespace {
+
+using namespace store::rpc;
+
+// How often the gateway learns how far this process's view is (it keeps older rows until then).
+constexpr Duration kReportInterval = std::chrono::seconds(1);
+
+std::uint64_t random_key() {
+  std::uint64_t key = 0;
+  (void)::getrandom(&key, sizeof key, 0);
+  return key;
+}
+
+LoginReply to_login(const Result<ReplyBody>& reply) {
+  if (!reply) return {};
+  const auto& auth = std::get<AuthenticateReply>(*reply);
+  using Outcome = AuthenticateReply::Outcome;
+  LoginReply login{.account = auth.account, .name = auth.name, .inbox = auth.inbox};
+  login.outcome = auth.outcome == Outcome::ok ? LoginReply::Outcome::ok
+                  : auth.outcome == Outcome::bad_credentials
+                      ? LoginReply::Outcome::bad_credentials
+                      : LoginReply::Outcome::unavailable;
+  return login;
+}
+
+/// The reply of a request's kind that says `error`.
+MailReply failed_reply(const MailRequest& request, const Error& error) {
+  if (std::holds_alternative<LoginRequest>(request)) return LoginReply{};
+  if (std::holds_alternative<FoldersRequest>(request)) return FoldersReply{std::unexpected(error)};
+  if (std::holds_alternative<SnapshotRequest>(request)) return SnapshotReply{std::unexpected(error)};
+  if (std::holds_alternative<HeadRequest>(request)) return HeadReply{std::unexpected(error)};
+  if (const auto* bodies = std::get_if<BodiesRequest>(&request)) {
+    BodiesReply reply;
+    reply.parts.assign(bodies->ranges.size(), std::unexpected(error));
+    return reply;
+  }
+  return MutationDone{std::unexpected(error)};
+}
+
+}  // namespace
+
+MailService::MailService(EventLoop& loop, SharedView& view, WorkerPool& workers, std::uint32_t core,
+                         const std::string& socket_path, const std::string& protocol)
+    : loop_(loop),
+      view_(view),
+      workers_(workers),
+      core_(core),
+      protocol_(protocol),
+      link_(loop, socket_path, protocol,
+            {.on_hello = [this](const HelloReply& hello) { on_hello(hello); },
+             .on_changed = [this](const Changed& changed) { on_changed(changed); },
+             .on_lost =
+                 [this] {
+                   log::event(log::Level::warn, "link.lost",
+                              {{"core", core_}, {"text", "the gateway is not there: waiting for it"}});
+                 }}),
+      mutation_key_(random_key()),
+      report_timer_(this, [](void* owner, Now now) {
+        static_cast<MailService*>(owner)->report_view(now);
+      }) {}
+
+MailService::~MailService() = default;
+
+void MailService::learn(store::StorePosition position) noexcept {
+  position_ = std::max(position_, position);
+}
+
+// --- the gateway comes and goes ------------------------------------------------------------------------
+
+void MailService::on_hello(const HelloReply& hello) {
+  const bool taken = workers_.submit([this, hello] {
+    auto followed = view_.follow(hello.store_path, hello.gateway_epoch);
+    loop_.post([this, hello, followed = std::move(followed)] {
+      if (!followed) {
+        log::event(log::Level::error, "view.failed", {{"cause", followed.error().message}});
+      }
+      position_ = hello.position;  // a restarted gateway may have lost unacknowledged positions
+      link_.ready();
+      log::event(log::Level::info, "link.ready", {{"core", core_}});
+      std::vector<std::uint64_t> mailboxes;
+      for (const auto& item : interested_) mailboxes.push_back(item.first);
+      for (const std::uint64_t mailbox : mailboxes) {
+        link_.call(Subscribe{store::MailboxId{mailbox}}, [](const Result<ReplyBody>&) {});
+        announce(mailbox);
+      }
+      loop_.timers().arm(report_timer_, loop_.now().mono + kReportInterval);
+    });
+  });
+  if (!taken) log::event(log::Level::error, "view.failed", {{"cause", "the worker queue is full"}});
+}
+
+void MailService::report_view(Now now) {
+  if (core_ == 0) {
+    if (auto view = view_.get()) link_.tell(ViewPosition{view->position()});
+  }
+  loop_.timers().arm(report_timer_, now.mono + kReportInterval);
+}
+
+void MailService::on_changed(const Changed& changed) {
+  learn(changed.position);
+  announce(store::raw(changed.mailbox));
+}
+
+void MailService::announce(std::uint64_t mailbox) {
+  const auto found = interested_.find(mailbox);
+  if (found == interested_.end()) return;
+  // A copy, and a look before each: a session that is told may close or turn to another mailbox.
+  const std::vector<MailConnection*> told(found->second.begin(), found->second.end());
+  for (MailConnection* connection : told) {
+    const auto still = interested_.find(mailbox);
+    if (still == interested_.end()) return;
+    if (still->second.contains(connection)) connection->on_mailbox_changed();
+  }
+}
+
+void MailService::change_interest(MailConnection& connection, store::MailboxId before,
+                                  store::MailboxId mailbox) {
+  if (const auto found = interested_.find(store::raw(before)); found != interested_.end()) {
+    found->second.erase(&connection);
+    if (found->second.empty()) {
+      interested_.erase(found);
+      if (link_.is_ready()) link_.call(Unsubscribe{before}, [](const Result<ReplyBody>&) {});
+    }
+  }
+  if (store::raw(mailbox) != 0) interested_[store::raw(mailbox)].insert(&connection);
+}
+
+// --- requests ------------------------------------------------------------------------------------------
+
+void MailService::perform(MailConnection& connection, MailRequest request) {
+  if (auto* credentials = std::get_if<LoginRequest>(&request)) {
+    return login(connection, std::move(*credentials));
+  }
+  if (auto* change = std::get_if<MutateRequest>(&request)) {
+    return mutate(connection, std::move(change->body));
+  }
+  if (const auto* wanted = std::get_if<SnapshotRequest>(&request)) {
+    return snapshot(connection, wanted->mailbox);
+  }
+  read(connection, [request = std::move(request)](const Result<store::ReaderView*>& view) -> MailReply {
+    if (!view) return failed_reply(request, view.error());
+    store::ReaderView& reader = **view;
+    if (const auto* folders = std::get_if<FoldersRequest>(&request)) {
+      return FoldersReply{reader.folders(folders->account)};
+    }
+    if (const auto* head = std::get_if<HeadRequest>(&request)) {
+      return HeadReply{reader.head(head->mailbox)};
+    }
+    BodiesReply reply;
+    for (const BodiesRequest::Range& range : std::get<BodiesRequest>(request).ranges) {
+      reply.parts.push_back(reader.read_body(range.body, range.offset, range.length));
+    }
+    return reply;
+  });
+}
+
+void MailService::login(MailConnection& connection, LoginRequest request) {
+  Authenticate message{.user = std::move(request.user),
+                       .password = std::move(request.password),
+                       .protocol = protocol_,
+                       .client_address = connection.peer_address()};
+  link_.call(std::move(message), [this, &connection](const Result<ReplyBody>& reply) {
+    if (reply) learn(std::get<AuthenticateReply>(*reply).position);
+    connection.on_reply(to_login(reply));
+  });
+}
+
+void MailService::snapshot(MailConnection& connection, store::MailboxId mailbox) {
+  auto read_it = [this, &connection, mailbox] {
+    read(connection, [mailbox](const Result<store::ReaderView*>& view) -> MailReply {
+      if (!view) return SnapshotReply{std::unexpected(view.error())};
+      return SnapshotReply{(*view)->snapshot(mailbox, nullptr)};
+    });
+  };
+  if (!link_.is_ready()) return read_it();
+  link_.call(Subscribe{mailbox}, [this, read_it](const Result<ReplyBody>& reply) {
+    if (reply) learn(std::get<PositionReply>(*reply).position);
+    read_it();
+  });
+}
+
+void MailService::mutate(MailConnection& connection, store::MutationBody body) {
+  Mutate message{{.key_high = mutation_key_, .key_low = ++mutation_count_, .body = std::move(body)}};
+  link_.call(std::move(message), [this, &connection](Result<ReplyBody> reply) {
+    if (!reply) return connection.on_reply(MutationDone{std::unexpected(reply.error())});
+    store::MutationReply done = std::get<store::MutationReply>(std::move(*reply));
+    learn(done.position);
+    read(connection,
+         [done = std::move(done)](const Result<store::ReaderView*>&) mutable -> MailReply {
+           return MutationDone{std::move(done)};
+         });
+  });
+}
+
+template <class Read>
+void MailService::read(MailConnection& connection, Read read) {
+  auto job = [this, &connection, position = position_, wait = link_.is_ready(),
+              read = std::move(read)]() mutable {
+    const std::shared_ptr<store::ReaderView> view = view_.get();
+    Result<store::ReaderView*> reached =
+        fail(ErrorCode::unavailable, "the store has not been opened yet");
+    if (view) {
+      reached = view.get();
+      if (wait) {
+        if (auto advanced = view->advance_to(position); !advanced) {
+          reached = std::unexpected(advanced.error());
+        }
+      }
+    }
+    loop_.post([&connection, reply = read(reached)]() mutable {
+      connection.on_reply(std::move(reply));
+    });
+  };
+  if (workers_.submit(std::move(job))) return;
+  // More reads than the pool can hold (its queue is as long as a core has connections): the client is told
+  // that the store is busy.
+  loop_.post([&connection, reply = read(fail(ErrorCode::unavailable, "too many reads wait"))]() mutable {
+    connection.on_reply(std::move(reply));
+  });
+}
+
+}  // namespace postern::sidecars

@@ -1,0 +1,67 @@
+// One core of a sidecar: its listeners, its connections, its mail service.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "runtime/core_group.hpp"
+#include "runtime/listener.hpp"
+#include "runtime/socket_address.hpp"
+#include "sidecars/common/mail_connection.hpp"
+#include "sidecars/common/sidecar.hpp"
+
+namespace postern::sidecars {
+
+/// One configured listener and how many connections it has on all cores.
+struct ListenerState {
+  config::MailboxListenerSettings settings;
+  std::size_t index = 0;  ///< in Protocol::listeners()
+  std::vector<SocketAddress> addresses;
+  alignas(kCacheLineOctets) std::atomic<std::uint32_t> open_connections{0};
+};
+
+/// Owned by run_sidecar(); outlives the cores.
+struct SidecarShared {
+  Protocol* protocol = nullptr;
+  config::Settings settings;
+  TicketKeys tickets{};
+  std::vector<std::unique_ptr<ListenerState>> listeners;
+  std::unique_ptr<metrics::Registry> metrics;
+  std::unique_ptr<SharedView> view;
+  std::unique_ptr<WorkerPool> workers;
+
+  bool tls_configured() const noexcept { return !settings.tls.certificate.empty(); }
+};
+
+/// Made, used and destroyed on its core's thread.
+class SidecarCore final : public CoreService {
+ public:
+  /// On the core's thread: loads the certificate, opens the listeners, begins to connect to the
+  /// gateway. An error says which file or address is at fault. `shared` outlives the core.
+  static Result<std::unique_ptr<CoreService>> create(EventLoop& loop, std::uint32_t index,
+                                                     SidecarShared& shared);
+  ~SidecarCore() override;
+
+  void begin_drain() override;
+  bool drained() const override;
+  void abort_all() override;
+
+ private:
+  SidecarCore(EventLoop& loop, std::uint32_t index, SidecarShared& shared);
+  Result<void> open_listeners();
+  void accept(ListenerState& state, const SocketAddress& address, UniqueFd fd);
+
+  EventLoop& loop_;
+  SidecarShared& shared_;
+  metrics::Cells& cells_;
+  std::unique_ptr<TlsContext> tls_;
+  MailService service_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  ConnectionSet<MailConnection> connections_;
+  bool draining_ = false;
+  bool link_stopped_ = false;
+};
+
+}  // namespace postern::sidecars

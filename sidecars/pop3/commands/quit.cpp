@@ -1,0 +1,19 @@
+// QUIT (RFC 1939 section 6): the only way into the UPDATE state.
+#include "sidecars/pop3/session.hpp"
+
+namespace postern::pop3 {
+
+void Pop3Session::command_quit(const CommandLine&, Now) {
+  if (maildrop_.marked_count() == 0) {
+    reply_ok("bye");
+    end_session(EndReason::quit);
+    return;
+  }
+  state_ = State::update;
+  waiting_ = Waiting::update;
+  // Exactly the marked uids, in one change, whatever \Deleted says (POP-13).
+  request_ = sidecars::MutateRequest{store::Expunge{
+      .mailbox = maildrop_.mailbox(), .uids = maildrop_.marked_uids(), .only_deleted = false}};
+}
+
+}  // namespace postern::pop3

@@ -1,0 +1,97 @@
+// Logins: what USER/PASS and AUTH have in common from the moment name and password are known.
+#include <fmt/format.h>
+#include <utility>
+
+#include "sidecars/pop3/limits.hpp"
+#include "sidecars/pop3/session.hpp"
+
+namespace postern::pop3 {
+
+// POP-16: whether a password may be said on this connection.
+bool Pop3Session::plaintext_permitted() const noexcept {
+  return tls_active_ || profile_->listener.login_plaintext;
+}
+
+// Forgets who the client said to be. Failed logins stay counted.
+void Pop3Session::forget_client() {
+  user_.clear();
+  user_given_ = false;
+  mechanism_.clear();
+  sasl_exchange_.reset();
+  line_.clear();
+}
+
+void Pop3Session::begin_login(std::string user, std::string password, std::string_view mechanism) {
+  user_ = std::move(user);
+  user_given_ = false;
+  mechanism_ = mechanism;
+  waiting_ = Waiting::login;
+  request_ = sidecars::LoginRequest{user_, std::move(password)};
+}
+
+LoginEvent Pop3Session::login_event() const { return {user_, mechanism_, peer_, tls_active_}; }
+
+void Pop3Session::on_login_reply(sidecars::LoginReply reply, Now now) {
+  switch (reply.outcome) {
+    case sidecars::LoginReply::Outcome::ok:
+      account_ = std::move(reply.name);
+      // Watched from before the snapshot: no change can fall between the two.
+      watched_ = reply.inbox;
+      mailbox_changed_ = false;
+      waiting_ = Waiting::maildrop;
+      request_ = sidecars::SnapshotRequest{reply.inbox};
+      return;
+    case sidecars::LoginReply::Outcome::bad_credentials:
+      login_failed(now);
+      return;
+    case sidecars::LoginReply::Outcome::unavailable:
+      break;
+  }
+  user_.clear();
+  reply_error("[SYS/TEMP] logins are not possible at the moment");
+}
+
+void Pop3Session::on_maildrop_reply(sidecars::SnapshotReply reply, Now now) {
+  if (!reply.snapshot) {
+    watched_.reset();
+    account_.clear();
+    user_.clear();
+    reply_error("[SYS/TEMP] the maildrop cannot be opened at the moment");
+    return;
+  }
+  maildrop_ = Maildrop(std::move(*reply.snapshot));
+  state_ = State::transaction;
+  logon_failures_ = 0;
+  if (observer_ != nullptr) observer_->on_login(login_event(), account_);
+  user_.clear();
+  restart_inactivity_timer(now);
+  reply_ok(fmt::format("maildrop has {} messages ({} octets)", maildrop_.available_count(),
+                       maildrop_.available_octets()));
+}
+
+// Counts a failed login and holds its answer back.
+void Pop3Session::login_failed(Now now) {
+  ++logon_failures_;
+  if (observer_ != nullptr) observer_->on_login_failed(login_event());
+  user_.clear();
+  if (profile_->failed_login_delay.count() == 0) {
+    answer_failed_login();
+    return;
+  }
+  waiting_ = Waiting::penalty;
+  output_.deadline = now.mono + profile_->failed_login_delay;
+}
+
+// The same words for a wrong password and an unknown user.
+void Pop3Session::answer_failed_login() {
+  waiting_ = Waiting::nothing;
+  const std::uint32_t failures_max = profile_->settings.logon_failures_max;
+  if (failures_max == 0 || logon_failures_ < failures_max) {
+    reply_error("[AUTH] wrong user name or password");
+    return;
+  }
+  reply_error("[AUTH] wrong user name or password, closing connection");
+  end_session(EndReason::logon_failures);
+}
+
+}  // namespace postern::pop3

@@ -1,0 +1,32 @@
+// The description of every section: which key is which member, what it may be, what it means. Read
+// and written through runtime/config/binder.hpp. Private to store/config.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "runtime/config/binder.hpp"
+#include "store/config/settings.hpp"
+
+namespace postern::config {
+
+/// What must be unique across listeners of all protocols while one file is read.
+struct Uniqueness {
+  std::map<std::string, std::string, std::less<>> address_owner;  ///< canonical address: section
+  std::map<std::string, int, std::less<>> listener_names;
+};
+
+void bind(Binder& b, TlsSettings& s);
+void bind(Binder& b, RuntimeSettings& s);
+void bind(Binder& b, LogSettings& s);
+void bind(Binder& b, MetricsSettings& s);
+void bind(Binder& b, StoreSettings& s);
+void bind(Binder& b, GatewaySettings& s, Uniqueness& unique);
+void bind(Binder& b, Pop3Settings& s, Uniqueness& unique);
+void bind(Binder& b, ImapSettings& s, Uniqueness& unique);
+void bind(Binder& b, Settings& s);
+
+/// A TextCheck for "address:port".
+std::optional<Complaint> check_endpoint(std::string_view text);
+
+}  // namespace postern::config

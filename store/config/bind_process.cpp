@@ -1,0 +1,139 @@
+// Sections that every process has: tls, runtime, log, metrics, store, and the root.
+#include <bit>
+
+#include "runtime/config/endpoint.hpp"
+#include "store/config/bind.hpp"
+
+namespace postern::config {
+namespace {
+
+constexpr std::string_view kProfiles[] = {"modern", "exchange"};
+constexpr std::string_view kLogLevels[] = {"error", "warn", "info", "debug"};
+constexpr std::string_view kLogFormats[] = {"logfmt", "json"};
+
+// A ring per core is pinned memory; more loops than this on one machine is a slip of the keyboard.
+constexpr Range kCores{.min = 0, .max = 1024};
+constexpr Range kWorkerThreads{.min = 0, .max = 1024};
+// The kernel takes buffer rings of a power of two, 32768 at most; below 16 a burst on one
+// connection starves the others.
+constexpr Range kReceiveBuffers{.min = 16, .max = 32768};
+// Below 1 KiB a mail is hundreds of completions; above 1 MiB one slow reader's buffer is a message.
+constexpr Range kReceiveBufferOctets{.min = 1 << 10, .max = 1 << 20};
+// An hour: service managers kill a stopping process long before.
+constexpr Range kDrainTimeout{.min = 0, .max = 3600};
+constexpr Range kDiskFreeMin{.min = 1ull << 20, .max = 1ull << 50, .zero_is_off = true};
+// Less than 16 MiB cannot hold a few large messages in flight; there is no "no limit": memory is
+// finite.
+constexpr Range kMemoryBudget{.min = 16ull << 20, .max = 1ull << 40};
+constexpr Range kCommitQueue{.min = 64, .max = 1 << 20};
+
+std::optional<Complaint> check_not_empty(std::string_view text) {
+  if (!text.empty()) return std::nullopt;
+  return Complaint{"is empty", "write a path or remove the line"};
+}
+
+std::optional<Complaint> check_hostname(std::string_view name) {
+  const Complaint complaint{"is not a host name",
+                            "write letters, digits, '-' and '.' only, as in "
+                            "mail.example.org"};
+  if (name.empty() || name.size() > 253) return complaint;  // RFC 1035 2.3.4 without its root dot
+  for (const char c : name) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != '.') return complaint;
+  }
+  if (name.front() == '.' || name.front() == '-' || name.find("..") != name.npos) return complaint;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Complaint> check_endpoint(std::string_view text) {
+  const auto endpoint = parse_endpoint(text);
+  if (endpoint) return std::nullopt;
+  return Complaint{endpoint.error().message,
+                   "write \"127.0.0.1:25\", or \"[::1]:25\" for IPv6 (0.0.0.0 and [::] are all "
+                   "addresses of the machine)"};
+}
+
+void bind(Binder& b, TlsSettings& s) {
+  b.text("certificate", s.certificate,
+         "PEM file with the server's certificate first, then the intermediates.");
+  b.text("key", s.key, "PEM file with the certificate's private key.");
+  b.require(s.certificate.empty() == s.key.empty(), {"certificate", "key"},
+            "certificate and key belong together, one of them is missing", "give both or neither");
+}
+
+void bind(Binder& b, RuntimeSettings& s) {
+  b.count("cores", s.cores, kCores,
+          "Event loops of each process, one per core. 0: as many as CPUs are available.");
+  b.count("worker_threads", s.worker_threads, kWorkerThreads,
+          "Threads for password hashes and for reading the store. 0: one per CPU.");
+  b.count("receive_buffers", s.receive_buffers, kReceiveBuffers,
+          "Receive buffers that the connections of one core share, a power of two. An idle "
+          "connection holds none.");
+  b.octets("receive_buffer_octets", s.receive_buffer_octets, kReceiveBufferOctets,
+           "Size of one receive buffer. 16KiB is a TLS record.");
+  b.duration("drain_timeout", s.drain_timeout, kDrainTimeout,
+             "How long a stopping process waits for its sessions to finish.");
+  b.require(std::has_single_bit(s.receive_buffers), {"receive_buffers"}, "is not a power of two",
+            "write 512, 1024, 2048 ...");
+}
+
+void bind(Binder& b, LogSettings& s) {
+  b.word("level", s.level, kLogLevels, "How much is logged.");
+  b.word("format", s.format, kLogFormats, "How a log line looks: key=value pairs or JSON.");
+}
+
+void bind(Binder& b, MetricsSettings& s) {
+  const auto endpoint = [&b](std::string_view key, std::string& value, std::string_view help) {
+    b.text(key, value, help,
+           [](std::string_view text) { return text.empty() ? std::nullopt : check_endpoint(text); });
+  };
+  endpoint("listen", s.listen,
+           "Address and port of the gateway's Prometheus endpoint, \"127.0.0.1:9125\". Empty: none.");
+  endpoint("listen_pop3", s.listen_pop3, "The same for postern-pop3.");
+  endpoint("listen_imap", s.listen_imap, "The same for postern-imap.");
+  const bool distinct = (s.listen.empty() || s.listen != s.listen_pop3) &&
+                        (s.listen.empty() || s.listen != s.listen_imap) &&
+                        (s.listen_pop3.empty() || s.listen_pop3 != s.listen_imap);
+  b.require(distinct, {"listen_imap", "listen_pop3", "listen"},
+            "two processes cannot have one endpoint", "give each a port of its own");
+}
+
+void bind(Binder& b, StoreSettings& s) {
+  b.text("path", s.path, "Folder of the databases. Default: store in the state folder.",
+         check_not_empty);
+  b.text("socket", s.socket,
+         "Unix socket through which the sidecars and the command line reach the gateway. Default: "
+         "postern.sock in the state folder.",
+         check_not_empty);
+  b.octets(
+      "disk_free_min_octets", s.disk_free_min_octets, kDiskFreeMin,
+      "Mail is refused for the time being (452) while the disk has less free space than this.");
+  b.octets("memory_budget_octets", s.memory_budget_octets, kMemoryBudget,
+           "Memory for messages that are accepted but not yet on disk, all cores together.");
+  b.count("commit_queue_requests", s.commit_queue_requests, kCommitQueue,
+          "Messages of one core that can wait for the disk before clients are told to come back.");
+}
+
+void bind(Binder& b, Settings& s) {
+  b.word("profile", s.profile, kProfiles,
+         "Where Exchange's documented behaviour takes away what current clients expect: modern "
+         "does what the RFCs say, exchange what the document says.");
+  b.text("hostname", s.hostname,
+         "The server's name in greetings and Received fields. Default: the machine's name.",
+         check_hostname);
+  b.text("state", s.state, "Folder for everything the server writes.", check_not_empty);
+  b.table("tls", "The certificate of all three protocols. Without it TLS is not offered.",
+          [&](Binder& t) { bind(t, s.tls); });
+  b.table("runtime", "The event loops.", [&](Binder& t) { bind(t, s.runtime); });
+  b.table("log", "Logging, to standard error.", [&](Binder& t) { bind(t, s.log); });
+  b.table("metrics", "Metrics for Prometheus.", [&](Binder& t) { bind(t, s.metrics); });
+  b.table("store", "Where the mail lives.", [&](Binder& t) { bind(t, s.store); });
+  Uniqueness unique;
+  b.table("gateway", "SMTP.", [&](Binder& t) { bind(t, s.gateway, unique); });
+  b.table("pop3", "POP3.", [&](Binder& t) { bind(t, s.pop3, unique); });
+  b.table("imap", "IMAP.", [&](Binder& t) { bind(t, s.imap, unique); });
+}
+
+}  // namespace postern::config

@@ -1,0 +1,125 @@
+// The embedded store, writer side: the gateway's alone. One Engine owns both databases of a folder;
+// a second one on the same folder is refused. Two threads of its own, pipelined (architecture.md,
+// section 5):
+//
+//   cores ──SpscQueue each──▶ body stage: message octets, write + fsync
+//                                  │ groups
+//   worker threads ──apply()──▶ row stage: uids, modseqs, rows, write + fsync ──▶ completions, feed
+//
+// Nothing here shows a RocksDB type.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/result.hpp"
+#include "store/directory.hpp"
+#include "store/directory_change.hpp"
+#include "store/engine_stats.hpp"
+#include "store/mailbox_change.hpp"
+#include "store/mutation.hpp"
+#include "store/spool.hpp"
+#include "store/types.hpp"
+
+namespace postern::store {
+
+/// What an Engine needs to know at open. Fixed for its life.
+struct EngineOptions {
+  std::string path;  ///< folder of both databases; created when missing (its parent must exist)
+  std::uint32_t cores = 1;  ///< submitters: SpoolRequest::core is 0 .. cores-1
+  /// Requests one core can have waiting at the body stage (StoreSettings::commit_queue_requests).
+  std::uint32_t queue_requests = 8192;
+  /// Answer no_space below this (StoreSettings::disk_free_min_octets). 0: off.
+  std::uint64_t disk_free_min_octets = 512ull << 20;
+  /// Memtable of bodies/. Larger: fewer flushes and files; each reader process holds the same
+  /// again.
+  std::size_t body_memtable_octets = std::size_t{64} << 20;
+  /// Answers to mutations that are remembered for a retry: how many and how long. A sidecar retries
+  /// within its RPC timeout (seconds); 16k answers of some 100 octets are cheap.
+  std::size_t remembered_mutations = 16 * 1024;
+  std::chrono::minutes remembered_for{5};
+  /// Row thread, after each durable group. Must not block. May be empty.
+  ChangeListener on_change;
+};
+
+/// One message that waits for the relay.
+struct QueueEntry {
+  BodyId body{};
+  std::string id;  ///< the message's public id
+  std::int64_t arrival_unix_ms = 0;
+  std::uint64_t size_octets = 0;
+  std::uint32_t relay_offset_octets = 0;
+  std::string reverse_path;  ///< empty: the null reverse-path
+  std::string identity;      ///< who submitted it, empty if not authenticated
+  std::string client;
+  bool smtputf8 = false;
+  bool body_8bit = false;
+  std::vector<std::string> recipients;  ///< the remote ones
+  friend bool operator==(const QueueEntry&, const QueueEntry&) = default;
+};
+
+class EngineState;
+class EngineAccess;
+
+/// The writer. Thread rules stand at each function. Completions, `done` functions and the change
+/// listener all run on the one row thread, so they come in commit order and must be short.
+class Engine final : public Spool {
+ public:
+  /// Opens or creates the store, repairs what a crash left, starts the threads. Blocks (WAL
+  /// replay). `sink` must outlive the engine. Errors: io; unavailable (another process has it
+  /// open); unsupported (written by a newer version); corrupted.
+  static Result<std::unique_ptr<Engine>> open(EngineOptions options, CompletionSink& sink);
+
+  /// Calls close().
+  ~Engine() override;
+
+  /// See Spool. Never to be called during or after close(): then it returns false.
+  bool submit(SpoolRequest* request) override;
+
+  /// Any thread. `done` runs exactly once, on the row thread, when the change is durable or
+  /// refused: not_found (no such mailbox), invalid_argument, exhausted (keyword table full),
+  /// unavailable (busy, try again), io, aborted (closed).
+  void apply(Mutation mutation, std::move_only_function<void(Result<MutationReply>)> done);
+
+  /// Any thread; as above. Errors of the change itself: see directory_change.hpp.
+  void apply(DirectoryChange change, std::move_only_function<void(Result<DirectoryReply>)> done);
+
+  /// Any thread: the current picture. Takes a short lock: cores poll directory_generation() and
+  /// fetch the picture only when it moved.
+  DirectoryPtr directory() const;
+  /// Any thread: increases with every change of the directory. One load.
+  std::uint64_t directory_generation() const noexcept;
+
+  /// Any thread: everything acknowledged so far is at or before this.
+  StorePosition position() const noexcept;
+
+  /// Worker threads (blocks on the disk): the oldest `limit` messages that wait for the relay.
+  Result<std::vector<QueueEntry>> list_queue(std::size_t limit) const;
+
+  /// Any thread.
+  EngineHealth health() const noexcept;
+  /// Any thread: the error that made it `failed`, for the log; empty if none.
+  std::string health_text() const;
+  EngineStats stats() const noexcept;
+
+  /// Any thread. Every registered view has reached `position`: row versions that were superseded at
+  /// or before it may be removed. Never moves backwards. Until the first call nothing is removed.
+  void set_oldest_view(StorePosition position) noexcept;
+
+  /// Commits everything submitted, answers everything, stops the threads, closes the databases. The
+  /// cores must have stopped submitting. Blocks. Idempotent.
+  void close();
+
+ private:
+  friend class EngineAccess;  // tests/unit/store: opens with a faulty file system
+  explicit Engine(std::unique_ptr<EngineState> state);
+
+  std::unique_ptr<EngineState> state_;
+};
+
+}  // namespace postern::store

@@ -1,0 +1,275 @@
+// Fuzzes the SMTP session. How it works:
+//  1. The first octet chooses the game (bit 0) and the listener's settings (the others).
+//  2. Game 0: the rest is what a client sends. Sent whole, octet by octet and in two pieces it must
+//  give
+//     the same replies and the same messages.
+//  3. Game 1: the rest is a list of events: input, answers of the store and of the directory, time,
+//  TLS,
+//     shutdown, end of input, in any order a driver may produce them. After each event the
+//     invariants must hold.
+//  4. In both games the session must come to its end when the client goes away, and report it once.
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
+
+namespace {
+
+using namespace postern;
+using namespace postern::smtp;
+using postern::smtp::test::SmtpDriver;
+using postern::smtp::test::StoredMessage;
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "does not hold: %s\n", what);
+  std::abort();
+}
+
+std::shared_ptr<SmtpProfile> profile_of(std::uint8_t bits) {
+  auto profile = test::make_profile();
+  profile->auth_plaintext = (bits & 2) == 0;
+  profile->auth_required = (bits & 4) != 0;
+  if ((bits & 8) != 0) profile->tls = config::TlsMode::required;
+  if ((bits & 16) != 0) profile->tarpit_delay = std::chrono::seconds(5);
+  if ((bits & 32) != 0) {
+    profile->protocol_errors_max = 3;
+    profile->logon_failures_max = 1;
+    profile->recipients_max = 2;
+    profile->hops_max = 1;
+    profile->local_hops_max = 1;
+  }
+  if ((bits & 64) != 0) {
+    profile->message_octets_max = 200;
+    profile->header_octets_max = 100;
+    profile->command_octets_max = 512;
+  }
+  profile->connection_timeout = std::chrono::minutes(10);
+  profile->inactivity_timeout = std::chrono::minutes(1);
+  profile->prepare_replies();
+  return profile;
+}
+
+// --- invariants ----------------------------------------------------------------------------------
+
+void check_message(const StoredMessage& message) {
+  require(message.size_octets == message.octets.size(), "the size is the body's");
+  require(message.octets.starts_with("Return-Path: <"), "a trace header comes first");
+  require(message.octets.compare(message.relay_offset_octets, 10, "Received: ") == 0,
+          "the relay starts at Received");
+  require(message.octets.ends_with("\r\n"), "a message ends in CRLF");
+  require(!message.envelope.recipients.empty(), "a message has recipients");
+  char previous = '\n';
+  for (const char c : message.octets) {
+    require((c == '\n') == (previous == '\r'), "no bare CR or LF is stored");
+    previous = c;
+  }
+}
+
+void check_replies(std::string_view replies) {
+  while (!replies.empty()) {
+    const std::size_t end = replies.find("\r\n");
+    require(end != std::string_view::npos, "replies are whole lines");
+    require(end >= 4 && end <= 510 && replies[0] >= '2' && replies[0] <= '5', "a reply line");
+    require(replies.substr(0, end).find_first_of("\r\n") == std::string_view::npos,
+            "no line within a line");
+    replies.remove_prefix(end + 2);
+  }
+}
+
+void check_state(SmtpDriver& driver) {
+  const Conversation& c = driver.session.conversation();
+  const Transaction& transaction = c.transaction;
+  const std::size_t line_max = std::max<std::size_t>(c.profile->command_octets_max, 12'288);
+  require(c.line.size() <= line_max, "a line is bounded");
+  require(c.intake.body().buffered() <= kSpillThresholdOctets + store::kBodyChunkOctets,
+          "a message is bounded in memory");
+  require(!c.request, "the driver has taken the request");
+  require((driver.session.message() != nullptr) == (c.wait == Wait::submit),
+          "message() is there while it is submitted");
+  require(c.mode != InputMode::data || (transaction.open && !transaction.chunking), "DATA in MAIL");
+  require(!transaction.chunking || transaction.open, "chunks in MAIL");
+  require(!transaction.open || c.message, "a transaction has a message");
+  require(!transaction.open || c.hello != Hello::none, "MAIL behind EHLO");
+  require(!transaction.open || !c.profile->auth_required || c.authenticated(), "MAIL behind AUTH");
+  require(c.profile->tls != config::TlsMode::required || c.tls || !transaction.open,
+          "MAIL behind STARTTLS");
+  require((c.mode == InputMode::auth_response) == (c.mechanism != nullptr), "an AUTH exchange");
+  require(c.wait == Wait::tarpit || c.held.empty(), "only the tarpit holds replies");
+  require(!transaction.open || c.profile->recipients_max == 0 ||
+              c.message->envelope.recipients.size() <= c.profile->recipients_max,
+          "recipients are bounded");
+  require(c.counters.messages_accepted == driver.stored.size(), "each 250 is a stored message");
+  require(c.ended == (driver.end_reasons.size() == 1), "the end is reported once");
+  require(!driver.closed() || c.ended, "only an ended session closes");
+  require(c.ended || driver.session.output().deadline || c.wait == Wait::open ||
+              c.wait == Wait::submit || c.wait == Wait::verify,
+          "a client can always time out");
+  require(!c.ready() || c.mode == InputMode::chunk || driver.input.empty(),
+          "input is consumed unless something is awaited");
+}
+
+void invariants(SmtpDriver& driver) {
+  check_state(driver);
+  check_replies(driver.replies);
+}
+
+// --- game 0: however it is cut
+// ---------------------------------------------------------------------
+
+struct Outcome {
+  std::string replies;
+  std::vector<std::string> messages;
+  std::vector<std::string> events;
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+Outcome play(std::uint8_t bits, const std::vector<std::string_view>& pieces) {
+  SmtpDriver driver(profile_of(bits));
+  driver.open();
+  for (const std::string_view piece : pieces) {
+    if (!driver.closed() && !driver.session.output().start_tls) driver.feed(piece);
+  }
+  while (driver.session.conversation().wait == Wait::tarpit) driver.pass(std::chrono::seconds(5));
+  if (driver.session.output().start_tls) driver.tls();
+  driver.end_of_input();
+  invariants(driver);
+  require(driver.closed(), "the session ends with its client");
+  Outcome outcome{.replies = driver.replies, .messages = {}, .events = driver.events};
+  for (const StoredMessage& message : driver.stored) {
+    check_message(message);
+    outcome.messages.push_back(message.envelope.reverse_path + "\n" + message.octets);
+  }
+  return outcome;
+}
+
+void cut(std::uint8_t bits, std::string_view script) {
+  const Outcome whole = play(bits, {script});
+  std::vector<std::string_view> octets;
+  for (std::size_t at = 0; at < script.size(); ++at) octets.push_back(script.substr(at, 1));
+  require(play(bits, octets) == whole, "octet by octet is the same");
+  const std::size_t middle = script.empty() ? 0 : script.size() * bits / 256;
+  require(play(bits, {script.substr(0, middle), script.substr(middle)}) == whole,
+          "two pieces are the same");
+}
+
+// --- game 1: events
+// --------------------------------------------------------------------------------
+
+class Events {
+ public:
+  Events(std::uint8_t bits, std::string_view data) : data_(data), driver_(profile_of(bits)) {
+    driver_.hold_answers = true;
+    driver_.open();
+  }
+  void run() {
+    while (!data_.empty() && !driver_.closed()) {
+      step(octet());
+      invariants(driver_);
+    }
+    finish();
+  }
+
+ private:
+  std::uint8_t octet() {
+    if (data_.empty()) return 0;
+    const auto value = static_cast<std::uint8_t>(data_.front());
+    data_.remove_prefix(1);
+    return value;
+  }
+  std::string_view text(std::size_t size) {
+    const std::string_view out = data_.substr(0, size);
+    data_.remove_prefix(out.size());
+    return out;
+  }
+  void answer(std::uint8_t how) {
+    if (driver_.submit_held) {
+      constexpr store::SpoolOutcome kOutcomes[] = {
+          store::SpoolOutcome::durable,  store::SpoolOutcome::durable,
+          store::SpoolOutcome::durable,  store::SpoolOutcome::store_busy,
+          store::SpoolOutcome::no_space, store::SpoolOutcome::failed};
+      driver_.answer_submit(kOutcomes[how % std::size(kOutcomes)]);
+    } else if (driver_.verify_held) {
+      const auto outcome = static_cast<VerifyOutcome>(how % 3);
+      driver_.answer_verify(outcome, outcome == VerifyOutcome::ok ? "alice@example.org" : "");
+    }
+  }
+  // A whole message that is larger than what is kept in memory.
+  void feed_large() {
+    const std::string line = "large " + std::string(1024, 'x') + "\r\n";
+    for (int i = 0; i < 1200 && !driver_.closed(); ++i) driver_.feed(line);
+  }
+  void step(std::uint8_t what) {
+    const bool handshaking = driver_.session.conversation().wait == Wait::handshake;
+    switch (what % 16) {
+      case 0:
+        answer(octet());
+        break;
+      case 1:
+        driver_.pass(std::chrono::seconds(octet()));
+        break;
+      case 2:
+        if (handshaking) driver_.tls();
+        break;
+      case 3:
+        if ((octet() & 7) == 0) driver_.shut_down();
+        break;
+      case 4:
+        if ((octet() & 7) == 0) driver_.end_of_input();
+        break;
+      case 5:
+        if (driver_.input.size() < 100'000) feed_large();
+        break;
+      case 6:
+        driver_.session.set_directory(std::make_shared<test::FakeDirectory>());
+        break;
+      case 7:
+        driver_.admit_messages = (octet() & 3) != 0;
+        break;
+      case 8:
+        driver_.hold_answers = (octet() & 1) != 0;
+        break;
+      case 9:
+        driver_.outcome = static_cast<store::SpoolOutcome>(1 + octet() % 4);
+        break;
+      default:
+        driver_.feed(text(octet()));
+        break;
+    }
+  }
+  void finish() {
+    driver_.end_of_input();
+    for (int i = 0; i < 3 && !driver_.closed(); ++i) {
+      answer(0);
+      invariants(driver_);
+    }
+    require(driver_.closed(), "the session ends with its client");
+    require(driver_.end_reasons.size() == 1, "the end is reported");
+    for (const StoredMessage& message : driver_.stored) check_message(message);
+  }
+
+  std::string_view data_;
+  SmtpDriver driver_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 1) return 0;
+  const std::uint8_t bits = data[0];
+  const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
+  if ((bits & 1) == 0) {
+    cut(bits, rest);
+  } else {
+    Events(bits, rest).run();
+  }
+  return 0;
+}

@@ -1,0 +1,205 @@
+// Defaults, and that what is written is what is read.
+#include <cstdlib>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sstream>
+#include <unistd.h>
+
+#include "store/config/load.hpp"
+
+namespace postern::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Settings parsed(std::string_view text, const std::string& file = "/etc/postern/postern.toml") {
+  LoadResult loaded = parse(text, file);
+  EXPECT_TRUE(loaded) << describe(loaded.error());
+  return loaded ? *loaded : Settings{};
+}
+
+TEST(Defaults, AnEmptyFileGivesWhatSettingsSays) {
+  const Settings s = parsed("");
+  EXPECT_EQ(s.profile, "modern");
+  EXPECT_EQ(s.state, "/var/lib/postern");
+  EXPECT_EQ(s.store.path, "/var/lib/postern/store");
+  EXPECT_EQ(s.store.socket, "/var/lib/postern/postern.sock");
+  EXPECT_EQ(s.runtime, RuntimeSettings{});
+  EXPECT_EQ(s.log, LogSettings{});
+  char name[256] = {};
+  ASSERT_EQ(::gethostname(name, sizeof name - 1), 0);
+  EXPECT_THAT(s.hostname, testing::AnyOf(std::string(name), "localhost"));
+}
+
+TEST(Defaults, SmtpListeners) {
+  const Settings s = parsed("");
+  ASSERT_EQ(s.gateway.listeners.size(), 3u);
+  const auto& relay = s.gateway.listeners[0];
+  EXPECT_THAT(relay.addresses, ElementsAre("0.0.0.0:25", "[::]:25"));
+  EXPECT_EQ(relay.role, SmtpListenerSettings::Role::relay);
+  EXPECT_EQ(relay.tls, TlsMode::starttls);
+  EXPECT_FALSE(relay.auth);
+  EXPECT_FALSE(relay.auth_required);
+  EXPECT_EQ(relay.connection_timeout, seconds(300));  // SMTP-04
+  EXPECT_EQ(relay.inactivity_timeout, seconds(60));   // SMTP-05
+  const auto& submission = s.gateway.listeners[1];
+  EXPECT_THAT(submission.addresses, ElementsAre("0.0.0.0:587", "[::]:587"));
+  EXPECT_EQ(submission.tls, TlsMode::required);
+  EXPECT_TRUE(submission.auth_required);
+  EXPECT_EQ(submission.connection_timeout, seconds(600));
+  EXPECT_EQ(submission.inactivity_timeout, seconds(300));
+  const auto& implicit = s.gateway.listeners[2];
+  EXPECT_THAT(implicit.addresses, ElementsAre("0.0.0.0:465", "[::]:465"));
+  EXPECT_EQ(implicit.tls, TlsMode::implicit);
+  EXPECT_TRUE(implicit.auth_required);
+}
+
+TEST(Defaults, MailboxListeners) {
+  const Settings s = parsed("");
+  ASSERT_EQ(s.pop3.listeners.size(), 2u);
+  EXPECT_THAT(s.pop3.listeners[0].addresses, ElementsAre("0.0.0.0:110", "[::]:110"));
+  EXPECT_EQ(s.pop3.listeners[1].tls, TlsMode::implicit);
+  ASSERT_EQ(s.imap.listeners.size(), 2u);
+  EXPECT_THAT(s.imap.listeners[1].addresses, ElementsAre("0.0.0.0:993", "[::]:993"));
+  EXPECT_EQ(s.imap.listeners[0].tls, TlsMode::starttls);
+  EXPECT_FALSE(s.imap.listeners[0].login_plaintext);
+}
+
+TEST(Defaults, OfARoleWhereverItStandsInTheTable) {
+  const Settings s = parsed(
+      "[[gateway.listener]]\naddresses = [\"127.0.0.1:1\"]\ninactivity_timeout = \"2min\"\n"
+      "role = \"submission\"\n"
+      "[[gateway.listener]]\naddresses = [\"127.0.0.1:2\"]\n"
+      "[[gateway.listener]]\naddresses = [\"127.0.0.1:3\"]\n");
+  ASSERT_EQ(s.gateway.listeners.size(), 3u);
+  EXPECT_EQ(s.gateway.listeners[0].inactivity_timeout, seconds(120));
+  EXPECT_EQ(s.gateway.listeners[0].connection_timeout, seconds(600));
+  EXPECT_TRUE(s.gateway.listeners[0].auth_required);
+  EXPECT_EQ(s.gateway.listeners[1].inactivity_timeout, seconds(60));
+  EXPECT_EQ(s.gateway.listeners[0].name, "submission");
+  EXPECT_EQ(s.gateway.listeners[1].name, "relay");
+  EXPECT_EQ(s.gateway.listeners[2].name, "relay-2");
+}
+
+TEST(Defaults, OneProtocolsListenersLeaveTheOthersAlone) {
+  const Settings s = parsed("[gateway]\nlistener = []\n");
+  EXPECT_TRUE(s.gateway.listeners.empty());
+  EXPECT_EQ(s.pop3.listeners.size(), 2u);
+}
+
+TEST(Values, AreReadInEveryForm) {
+  const Settings s = parsed(
+      "state = \"/s\"\n[store]\npath = \"/elsewhere\"\nmemory_budget_octets = \"1GiB\"\n"
+      "disk_free_min_octets = \"unlimited\"\n[runtime]\ndrain_timeout = 7\n"
+      "receive_buffer_octets = 4096\n"
+      "[[gateway.listener]]\naddresses = [\"127.0.0.1:1\", \"[::1]:1\"]\n"
+      "message_octets_max = 0\nprotocol_errors_max = \"unlimited\"\n");
+  EXPECT_EQ(s.store.path, "/elsewhere");
+  EXPECT_EQ(s.store.socket, "/s/postern.sock");
+  EXPECT_EQ(s.store.memory_budget_octets, 1ull << 30);
+  EXPECT_EQ(s.store.disk_free_min_octets, 0u);
+  EXPECT_EQ(s.runtime.drain_timeout, seconds(7));
+  EXPECT_EQ(s.runtime.receive_buffer_octets, 4096u);
+  ASSERT_EQ(s.gateway.listeners.size(), 1u);
+  EXPECT_EQ(s.gateway.listeners[0].message_octets_max, 0u);
+  EXPECT_EQ(s.gateway.listeners[0].protocol_errors_max, 0u);
+  EXPECT_THAT(s.gateway.listeners[0].addresses, ElementsAre("127.0.0.1:1", "[::1]:1"));
+}
+
+TEST(Values, RelativePathsHangOnTheFilesFolder) {
+  const Settings s = parsed(
+      "state = \"data/../state\"\n[tls]\ncertificate = \"c.pem\"\nkey = "
+      "\"/k.pem\"\n");
+  EXPECT_EQ(s.state, "/etc/postern/state");
+  EXPECT_EQ(s.store.socket, "/etc/postern/state/postern.sock");
+  EXPECT_EQ(s.tls.certificate, "/etc/postern/c.pem");
+  EXPECT_EQ(s.tls.key, "/k.pem");
+}
+
+TEST(RoundTrip, Defaults) {
+  const Settings s = parsed("");
+  EXPECT_EQ(parsed(dump(s), "/some/where/else.toml"), s);
+}
+
+/// Every member another value than its default, so that a key that is not written or not read
+/// shows.
+Settings unusual() {
+  Settings s;
+  s.profile = "exchange";
+  s.hostname = "mx.example.org";
+  s.state = "/srv/\"quoted\"\\back\ttab\x7f";
+  s.tls = {"/c.pem", "/k.pem"};
+  s.runtime = {3, 5, 64, 2048, seconds(61)};
+  s.log = {"debug", "json"};
+  s.metrics = {"[::1]:9125", "127.0.0.1:9126", "127.0.0.1:9127"};
+  s.store = {"/p", "/s", 1ull << 41, (64ull << 20) + 1, 100};
+  SmtpListenerSettings smtp;
+  smtp.name = "odd";
+  smtp.addresses = {"127.0.0.1:1", "[::1]:2"};
+  smtp.tls = TlsMode::none;
+  smtp.connections_max = 0;
+  smtp.backlog = 7;
+  smtp.role = SmtpListenerSettings::Role::submission;
+  smtp.auth = true;
+  smtp.auth_required = false;
+  smtp.auth_plaintext = true;
+  smtp.connection_timeout = seconds(97);
+  smtp.inactivity_timeout = seconds(13);
+  smtp.message_octets_max = 1025;
+  smtp.header_octets_max = 1026;
+  smtp.recipients_max = 8;
+  smtp.hops_max = 9;
+  smtp.local_hops_max = 0;
+  smtp.protocol_errors_max = 11;
+  smtp.logon_failures_max = 12;
+  smtp.command_octets_max = 513;
+  s.gateway.listeners = {smtp};
+  MailboxListenerSettings mailbox;
+  mailbox.name = "odd-imap";
+  mailbox.addresses = {"127.0.0.1:3"};
+  mailbox.tls = TlsMode::required;
+  mailbox.connections_max = 1;
+  mailbox.backlog = 2;
+  mailbox.login_plaintext = true;
+  s.pop3 = {{}, 41, seconds(601), seconds(602), 0};
+  s.imap = {{mailbox}, 8193, seconds(603), seconds(604), 2};
+  return s;
+}
+
+TEST(RoundTrip, EveryMemberAwayFromItsDefault) {
+  const Settings s = unusual();
+  const Settings back = parsed(dump(s));
+  EXPECT_EQ(back, s) << dump(back);
+  EXPECT_EQ(dump(back), dump(s));
+}
+
+TEST(RoundTrip, EveryKeyCarriesAComment) {
+  std::istringstream lines(dump(parsed("")));
+  std::string before;
+  bool first_row = true;
+  int keys = 0;
+  for (std::string line; std::getline(lines, line); before = line) {
+    if (line.starts_with("[")) first_row = before.starts_with("#");
+    if (line.find(" = ") == line.npos || line.starts_with("#")) continue;
+    ++keys;
+    EXPECT_TRUE(!first_row || before.starts_with("#")) << line;
+    EXPECT_LE(line.size(), 100u);
+  }
+  EXPECT_GT(keys, 90);
+}
+
+TEST(Sample, InDeployIsCurrent) {
+  const char* path = std::getenv("POSTERN_SAMPLE_CONFIG");
+  if (path == nullptr) GTEST_SKIP() << "POSTERN_SAMPLE_CONFIG is not set (meson test sets it)";
+  std::ifstream file(path);
+  ASSERT_TRUE(file) << path;
+  const std::string sample{std::istreambuf_iterator<char>(file), {}};
+  Settings s = parsed("");
+  s.hostname = "mail.example.org";
+  EXPECT_EQ(sample, dump(s)) << "regenerate it: deploy/README.md says how";
+}
+
+}  // namespace
+}  // namespace postern::config

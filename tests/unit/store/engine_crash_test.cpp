@@ -1,0 +1,181 @@
+// What is left after the process is killed: a child commits and says what was acknowledged, the
+// parent kills it at a random moment and looks.
+#include <chrono>
+#include <gtest/gtest.h>
+#include <random>
+#include <signal.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+#include "tests/unit/store/engine_harness.hpp"
+
+namespace postern::store::testing {
+namespace {
+
+constexpr std::size_t kMailboxes = 3;
+
+/// One line of the child's ledger: message `number` of `round` was acknowledged, or uid expunged.
+struct Entry {
+  std::uint32_t round = 0;
+  std::uint32_t number = 0;
+  std::uint32_t expunged = 0;
+};
+
+/// Writes every acknowledgement into a pipe before anything else happens with it.
+class LedgerSink final : public CompletionSink {
+ public:
+  LedgerSink(int pipe, std::uint32_t round) : pipe_(pipe), round_(round) {}
+  void complete(std::uint32_t, SpoolRequest** requests, std::size_t count) override {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (requests[i]->last && requests[i]->outcome == SpoolOutcome::durable) {
+        const Entry entry{round_, static_cast<std::uint32_t>(std::stoul(requests[i]->id)), 0};
+        if (::write(pipe_, &entry, sizeof entry) != sizeof entry) ::_exit(3);
+      }
+      completed_.fetch_add(1);
+    }
+  }
+  std::uint64_t completed() const { return completed_.load(); }
+
+ private:
+  int pipe_;
+  std::uint32_t round_;
+  std::atomic<std::uint64_t> completed_{0};
+};
+
+std::string text_of(std::uint32_t round, std::uint32_t number) {
+  std::string text =
+      "round " + std::to_string(round) + " message " + std::to_string(number) + "\r\n";
+  // Some are large, so that the kill finds bodies of several chunks.
+  text.append(number % 50 == 7 ? kBodyChunkOctets * 2 : number % 3000, 'x');
+  return text;
+}
+
+/// The child: delivers until it is killed. Some messages are streamed and left unfinished, some
+/// expunged.
+[[noreturn]] void run_child(const std::string& path, int pipe, std::uint32_t round,
+                            const std::vector<MailboxId>& inboxes) {
+  LedgerSink sink(pipe, round);
+  auto opened = Engine::open({.path = path, .body_memtable_octets = 1 << 20}, sink);
+  if (!opened) ::_exit(2);
+  Engine& engine = **opened;
+  std::vector<std::unique_ptr<SpoolRequest>> requests;
+  for (std::uint32_t number = 1;; ++number) {
+    std::vector<MailboxId> to = {inboxes[number % kMailboxes]};
+    if (number % 5 == 0) to.push_back(inboxes[(number + 1) % kMailboxes]);
+    auto request = make_message(to, text_of(round, number));
+    request->id = std::to_string(number);
+    if (number % 20 == 13) {  // a stream without an end
+      MessageBody body;
+      body.append(std::string(kBodyChunkOctets, 's'));
+      request->segment = body.take_full_chunks();
+      request->last = false;
+    }
+    requests.push_back(std::move(request));
+    while (!engine.submit(requests.back().get())) std::this_thread::yield();
+    if (number % 40 == 0) {
+      engine.apply(Mutation{.key_high = round,
+                            .key_low = number,
+                            .body = Expunge{.mailbox = inboxes[0],
+                                            .uids = {{1, number / 20}},
+                                            .only_deleted = false}},
+                   [&, pipe](Result<MutationReply> reply) {
+                     if (!reply) ::_exit(4);
+                     const Entry entry{round, 0, reply->changed_count};
+                     if (::write(pipe, &entry, sizeof entry) != sizeof entry) ::_exit(3);
+                   });
+    }
+    while (requests.size() - sink.completed() > 100) std::this_thread::yield();
+  }
+}
+
+TEST(EngineCrash, WhatWasAcknowledgedIsThereExactlyOnce) {
+  TempDir dir;
+  std::vector<MailboxId> inboxes;
+  {
+    EngineUnderTest store(dir.path());
+    for (std::size_t i = 0; i < kMailboxes; ++i) {
+      inboxes.push_back(store.add_user("u" + std::to_string(i) + "@example.net"));
+    }
+  }
+  std::random_device seed_source;
+  const auto seed = seed_source();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  std::set<std::string> acknowledged;
+  std::size_t expunged_acknowledged = 0;
+  for (std::uint32_t round = 1; round <= 20; ++round) {
+    int pipe[2];
+    ASSERT_EQ(::pipe(pipe), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      ::close(pipe[0]);
+      run_child(dir.path(), pipe[1], round, inboxes);
+    }
+    ::close(pipe[1]);
+    std::thread killer([child, wait = std::chrono::milliseconds(60 + random() % 300)] {
+      std::this_thread::sleep_for(wait);
+      ::kill(child, SIGKILL);
+    });
+    Entry entry;
+    while (::read(pipe[0], &entry, sizeof entry) == sizeof entry) {
+      if (entry.expunged > 0) {
+        expunged_acknowledged += entry.expunged;
+      } else if (entry.number > 0) {
+        acknowledged.insert(text_of(entry.round, entry.number));
+      }
+    }
+    ::close(pipe[0]);
+    killer.join();
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << status;
+    // Opening repairs; closing leaves the store as it should be.
+    {
+      EngineUnderTest repaired(dir.path());
+    }
+    const StoreContents contents = read_store(dir.path());
+    expect_consistent(contents);
+    if (HasFailure()) FAIL() << "round " << round;
+  }
+  EXPECT_GT(acknowledged.size(), 500u) << "the children did work";
+  {
+    EngineUnderTest drain(dir.path());
+  }
+
+  const StoreContents contents = read_store(dir.path());
+  expect_consistent(contents);
+  std::size_t expunged = 0;
+  std::map<std::pair<MailboxId, std::string>, int> copies;
+  std::set<std::string> present;
+  for (const MailboxId inbox : inboxes) {
+    const auto& mailbox = contents.mailboxes.at(inbox);
+    expunged += mailbox.expunged.size();
+    for (const auto& [uid, message] : mailbox.messages) {
+      const std::string& text = contents.bodies.at(message.body);
+      EXPECT_EQ((++copies[{inbox, text}]), 1) << "twice in one mailbox";
+      present.insert(text);
+    }
+    EXPECT_EQ(mailbox.messages.size() + mailbox.expunged.size(), mailbox.head.uid_next - 1);
+  }
+  EXPECT_GE(expunged, expunged_acknowledged);
+  std::size_t missing = 0;
+  for (const std::string& text : acknowledged) missing += present.contains(text) ? 0 : 1;
+  // An acknowledged message may only be missing because it was expunged.
+  EXPECT_LE(missing, expunged);
+  for (const auto& [uid, message] : contents.mailboxes.at(inboxes[1]).messages) {
+    acknowledged.erase(contents.bodies.at(message.body));
+  }
+  for (const auto& [uid, message] : contents.mailboxes.at(inboxes[2]).messages) {
+    acknowledged.erase(contents.bodies.at(message.body));
+  }
+  // Nothing is expunged from the other two mailboxes: what is left must belong to the first alone.
+  for (const std::string& text : acknowledged) {
+    const auto number = std::stoul(text.substr(text.find("message ") + 8));
+    EXPECT_EQ(number % kMailboxes, 0u) << "lost: " << text.substr(0, 40);
+  }
+}
+
+}  // namespace
+}  // namespace postern::store::testing

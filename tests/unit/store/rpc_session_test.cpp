@@ -1,0 +1,434 @@
+#include <algorithm>
+#include <gtest/gtest.h>
+
+#include "store/octet_codec.hpp"
+#include "store/rpc/client_core.hpp"
+#include "store/rpc/service_session.hpp"
+#include "tests/unit/store/rpc_samples.hpp"
+
+namespace postern::store::rpc {
+namespace {
+
+constexpr Rights kAll{.mailboxes = true, .administration = true};
+
+std::string framed(const Message& message) {
+  std::string out;
+  EXPECT_TRUE(encode(message, out).has_value());
+  return out;
+}
+
+/// A session with what a driver remembers between events: unconsumed input, octets on their way.
+struct Peer {
+  explicit Peer(Rights rights = kAll) : session(rights) { session.on_open(now); }
+
+  void feed(std::string_view octets) {
+    input += octets;
+    offer();
+  }
+  void offer() {
+    while (!input.empty() && !session.output().close) {
+      const std::size_t used = session.on_input(input, now);
+      input.erase(0, used);
+      if (used == 0) return;
+    }
+  }
+  void hello() {
+    feed(framed(Request{kHelloId, Hello{.client = "test"}}));
+    const std::optional<Request> request = session.take_request();
+    ASSERT_TRUE(request.has_value());
+    session.reply(request->id, HelloReply{.gateway_epoch = 4});
+    drain();
+    (void)sent();
+  }
+  /// Everything handed to the transport is sent.
+  void drain() {
+    wire += session.output().bytes;
+    session.output().bytes.clear();
+    session.on_output_sent(now);
+    wire += session.output().bytes;
+    session.output().bytes.clear();
+    offer();
+  }
+  /// Messages the peer would have read since the last call.
+  std::vector<Message> sent() {
+    wire += session.output().bytes;
+    session.output().bytes.clear();
+    std::vector<Message> messages;
+    std::string_view rest = wire;
+    FrameReader reader;
+    while (!rest.empty() && reader.feed(rest) == FrameReader::Status::frame) {
+      Result<Message> message = decode(reader.frame());
+      EXPECT_TRUE(message.has_value());
+      messages.push_back(std::move(*message));
+    }
+    wire.clear();
+    return messages;
+  }
+
+  static constexpr std::uint64_t kHelloId = 1'000'000;
+  Now now{};
+  ServiceSession session;
+  std::string input;
+  std::string wire;
+};
+
+ErrorCode only_error(const std::vector<Message>& messages, std::uint64_t id) {
+  EXPECT_EQ(messages.size(), 1u);
+  const auto& reply = std::get<Reply>(messages.at(0));
+  EXPECT_EQ(reply.id, id);
+  EXPECT_FALSE(reply.body.has_value());
+  return reply.body ? ErrorCode::io : reply.body.error().code;
+}
+
+TEST(RpcServiceSession, WaitsSilentlyForHello) {
+  Peer peer;
+  EXPECT_TRUE(peer.sent().empty());
+  ASSERT_TRUE(peer.session.output().deadline.has_value());
+  EXPECT_EQ(*peer.session.output().deadline - peer.now.mono, kHelloTimeout);
+  peer.hello();
+  EXPECT_FALSE(peer.session.output().deadline.has_value());
+  EXPECT_EQ(peer.session.client(), "test");
+}
+
+TEST(RpcServiceSession, ClosesWithoutHelloInTime) {
+  Peer peer;
+  peer.session.on_deadline(peer.now);
+  EXPECT_TRUE(peer.session.output().close);
+  EXPECT_EQ(only_error(peer.sent(), 0), ErrorCode::unavailable);
+}
+
+TEST(RpcServiceSession, AnswersInAnyOrder) {
+  Peer peer;
+  peer.hello();
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    peer.feed(framed(Request{id, Authenticate{.user = "u" + std::to_string(id)}}));
+  }
+  std::vector<Request> taken;
+  while (auto request = peer.session.take_request()) taken.push_back(std::move(*request));
+  ASSERT_EQ(taken.size(), 3u);
+  EXPECT_EQ(std::get<Authenticate>(taken[2].body).user, "u3");
+  EXPECT_EQ(peer.session.outstanding(), 3u);
+  for (const std::uint64_t id : {2, 3, 1}) {
+    peer.session.reply(id, AuthenticateReply{.position = id * 10});
+  }
+  const auto messages = peer.sent();
+  ASSERT_EQ(messages.size(), 3u);
+  std::vector<std::uint64_t> order;
+  for (const Message& message : messages) {
+    const auto& reply = std::get<Reply>(message);
+    order.push_back(reply.id);
+    EXPECT_EQ(std::get<AuthenticateReply>(*reply.body).position, reply.id * 10);
+  }
+  EXPECT_EQ(order, (std::vector<std::uint64_t>{2, 3, 1}));
+  EXPECT_EQ(peer.session.outstanding(), 0u);
+}
+
+TEST(RpcServiceSession, TakesFramesSplitAtEveryOctet) {
+  std::string stream = framed(Request{Peer::kHelloId, Hello{.client = "test"}});
+  std::size_t expected = 1;
+  for (const Message& message : test::sample_messages()) {
+    const auto* request = std::get_if<Request>(&message);
+    if (request == nullptr || std::holds_alternative<Hello>(request->body)) continue;
+    stream += framed(*request);
+    const auto& body = request->body;
+    expected += !std::holds_alternative<Ping>(body) && !std::holds_alternative<Unsubscribe>(body) &&
+                !std::holds_alternative<ViewPosition>(body);
+  }
+  for (std::size_t split = 0; split <= stream.size(); ++split) {
+    Peer peer;
+    peer.feed(std::string_view(stream).substr(0, split));
+    peer.feed(std::string_view(stream).substr(split));
+    std::size_t count = 0;
+    while (peer.session.take_request()) ++count;
+    ASSERT_EQ(count, expected) << split;
+    ASSERT_FALSE(peer.session.output().close);
+    ASSERT_EQ(peer.session.view_position(), StorePosition{123456789});
+  }
+}
+
+TEST(RpcServiceSession, ClosesOnWhatIsNotThisProtocol) {
+  const std::string hello = framed(Request{Peer::kHelloId, Hello{}});
+  std::string oversized;
+  append_be(oversized, static_cast<std::uint32_t>(kFrameOctetsMax + 1));
+  const std::string second_use = framed(Request{7, QueueList{1}});
+  const std::vector<std::string> streams = {
+      "GET / HTTP/1.1\r\n\r\n",
+      hello + oversized,
+      framed(Request{1, Ping{}}),                   // before Hello
+      hello + framed(Request{2, Hello{}}),          // twice
+      hello + framed(Reply{1, ReplyBody(Done{})}),  // a reply from a client
+      hello + framed(Changed{}),
+      hello + second_use + second_use,  // an id in use
+  };
+  for (const std::string& stream : streams) {
+    Peer peer;
+    peer.feed(stream);
+    EXPECT_TRUE(peer.session.output().close) << stream;
+    EXPECT_EQ(only_error(peer.sent(), 0), ErrorCode::corrupted);
+    EXPECT_FALSE(peer.session.take_request().has_value());
+    peer.session.reply(7, Done{});  // an answer that comes too late is nobody's
+    EXPECT_TRUE(peer.sent().empty());
+  }
+}
+
+TEST(RpcServiceSession, TellsAnotherVersionWhatIsWrong) {
+  Peer peer;
+  peer.feed(framed(Request{1, Hello{.protocol_version = 2}}));
+  EXPECT_TRUE(peer.session.output().close);
+  EXPECT_EQ(only_error(peer.sent(), 0), ErrorCode::unsupported);
+}
+
+TEST(RpcServiceSession, RefusesWithoutTheRight) {
+  for (const Message& message : test::sample_messages()) {
+    const auto* request = std::get_if<Request>(&message);
+    if (request == nullptr) continue;
+    const auto& body = request->body;
+    if (std::holds_alternative<Hello>(body) || std::holds_alternative<Ping>(body)) continue;
+    Peer nobody{Rights{}};
+    nobody.hello();
+    nobody.feed(framed(*request));
+    EXPECT_FALSE(nobody.session.take_request().has_value());
+    EXPECT_FALSE(nobody.session.view_position().has_value());
+    EXPECT_EQ(nobody.session.subscription_count(), 0u);
+    const auto messages = nobody.sent();
+    if (request->id == 0) {
+      EXPECT_TRUE(messages.empty());
+    } else {
+      EXPECT_EQ(only_error(messages, request->id), ErrorCode::permission_denied);
+    }
+    EXPECT_FALSE(nobody.session.output().close);
+  }
+}
+
+TEST(RpcServiceSession, SidecarIsNoAdministrator) {
+  Peer sidecar{Rights{.mailboxes = true}};
+  sidecar.hello();
+  sidecar.feed(framed(Request{1, UserList{"", 5}}));
+  EXPECT_EQ(only_error(sidecar.sent(), 1), ErrorCode::permission_denied);
+  sidecar.feed(framed(Request{2, Authenticate{}}));
+  EXPECT_TRUE(sidecar.session.take_request().has_value());
+}
+
+TEST(RpcServiceSession, PassesOnOnlySubscribedChanges) {
+  Peer peer;
+  peer.hello();
+  peer.session.notify(Changed{MailboxId{1}, 1, 1});
+  EXPECT_TRUE(peer.sent().empty());
+  peer.feed(framed(Request{1, Subscribe{MailboxId{1}}}));
+  // In force before the driver answers: nothing is lost between its position and the first change.
+  EXPECT_TRUE(peer.session.watches(MailboxId{1}));
+  peer.session.notify(Changed{MailboxId{2}, 5, 5});
+  peer.session.notify(Changed{MailboxId{1}, 2, 2});
+  auto messages = peer.sent();
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(std::get<Changed>(messages[0]), (Changed{MailboxId{1}, 2, 2}));
+  peer.session.reply(1, PositionReply{1});
+  peer.drain();
+  peer.feed(framed(Request{2, Unsubscribe{MailboxId{1}}}));
+  peer.drain();
+  (void)peer.sent();
+  peer.session.notify(Changed{MailboxId{1}, 3, 3});
+  EXPECT_TRUE(peer.sent().empty());
+}
+
+TEST(RpcServiceSession, CoalescesChangesWhileThePeerDoesNotRead) {
+  Peer peer;
+  peer.hello();
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    peer.feed(framed(Request{i, Subscribe{MailboxId{i}}}));
+    peer.session.reply(i, PositionReply{});
+  }
+  (void)peer.sent();  // taken by the transport, not yet through the socket
+  for (std::uint64_t modseq = 1; modseq <= 10'000; ++modseq) {
+    peer.session.notify(Changed{MailboxId{1 + modseq % 10}, modseq, modseq});
+  }
+  EXPECT_TRUE(peer.session.output().bytes.empty());
+  EXPECT_EQ(peer.session.pending_changes(), 10u);
+  peer.drain();
+  const auto messages = peer.sent();
+  ASSERT_EQ(messages.size(), 10u);
+  for (const Message& message : messages) {
+    EXPECT_GT(std::get<Changed>(message).modseq, 9'990u);
+  }
+  EXPECT_EQ(peer.session.pending_changes(), 0u);
+}
+
+TEST(RpcServiceSession, SendsManyChangesInTurns) {
+  Peer peer;
+  peer.hello();
+  const std::size_t mailboxes = kChangesPerTurn * 2 + 5;
+  for (std::uint64_t i = 1; i <= mailboxes; ++i) {
+    peer.feed(framed(Request{i, Subscribe{MailboxId{i}}}));
+    peer.session.reply(i, PositionReply{});
+    if (i % 100 == 0) peer.drain();
+  }
+  (void)peer.sent();
+  for (std::uint64_t i = 1; i <= mailboxes; ++i) peer.session.notify(Changed{MailboxId{i}, 1, 1});
+  EXPECT_EQ(peer.session.pending_changes(), mailboxes);
+  std::size_t seen = 0;
+  for (int turn = 0; turn < 4; ++turn) {
+    peer.session.on_output_sent(peer.now);
+    EXPECT_LE(peer.session.output().bytes.size(), kChangesPerTurn * 38);
+    seen += peer.sent().size();
+  }
+  EXPECT_EQ(seen, mailboxes);
+}
+
+TEST(RpcServiceSession, BoundsSubscriptions) {
+  Peer peer;
+  peer.hello();
+  for (std::uint64_t i = 1; i <= kSubscriptionsMax; ++i) {
+    peer.feed(framed(Request{i, Subscribe{MailboxId{i}}}));
+    (void)peer.session.take_request();
+    peer.session.reply(i, PositionReply{});
+    if (i % 1000 == 0) peer.drain(), (void)peer.sent();
+  }
+  peer.drain();
+  (void)peer.sent();
+  peer.feed(framed(Request{1, Subscribe{MailboxId{kSubscriptionsMax + 1}}}));
+  EXPECT_EQ(only_error(peer.sent(), 1), ErrorCode::exhausted);
+  peer.feed(framed(Request{2, Subscribe{MailboxId{1}}}));  // watched already
+  EXPECT_TRUE(peer.session.take_request().has_value());
+}
+
+TEST(RpcServiceSession, TakesNoMoreThanItMayOwe) {
+  Peer peer;
+  peer.hello();
+  std::string stream;
+  for (std::uint64_t id = 1; id <= kOutstandingMax + 10; ++id) {
+    stream += framed(Request{id, Authenticate{}});
+  }
+  peer.feed(stream);
+  EXPECT_EQ(peer.session.outstanding(), kOutstandingMax);
+  EXPECT_FALSE(peer.input.empty());
+  peer.session.reply(1, AuthenticateReply{});
+  peer.offer();
+  EXPECT_EQ(peer.session.outstanding(), kOutstandingMax);
+  for (std::uint64_t id = 2; id <= kOutstandingMax; ++id) {
+    peer.session.reply(id, AuthenticateReply{});
+  }
+  peer.drain();
+  EXPECT_EQ(peer.session.outstanding(), 10u);
+  EXPECT_TRUE(peer.input.empty());
+}
+
+TEST(RpcServiceSession, BoundsTheOctetsOfWaitingRequests) {
+  Peer peer;
+  peer.hello();
+  std::vector<UidRange> uids(kUidRangesMax);
+  for (std::size_t i = 0; i < uids.size(); ++i) {
+    uids[i].first = uids[i].last = static_cast<Uid>(2 * i + 1);
+  }
+  for (std::uint64_t id = 1; id <= 10; ++id) {
+    peer.feed(
+        framed(Request{id, Mutate{{.body = Expunge{.mailbox = MailboxId{1}, .uids = uids}}}}));
+  }
+  EXPECT_LE(peer.session.outstanding(), kOutstandingOctetsMax / (kUidRangesMax * 8) + 1);
+  EXPECT_GE(peer.session.outstanding(), 2u);
+  EXPECT_FALSE(peer.input.empty());
+}
+
+TEST(RpcServiceSession, StopsReadingWhileThePeerDoesNotRead) {
+  Peer peer;
+  peer.hello();
+  std::string pings;
+  for (std::uint64_t id = 1; id <= 100'000; ++id) pings += framed(Request{id, Ping{}});
+  peer.feed(pings);
+  EXPECT_LT(peer.session.output().bytes.size(), kOutputHighOctets + 100);
+  EXPECT_FALSE(peer.input.empty());
+  std::size_t answers = 0;
+  for (int i = 0; i < 100 && answers < 100'000; ++i) {
+    answers += peer.sent().size();
+    peer.drain();
+  }
+  EXPECT_EQ(answers, 100'000u);
+}
+
+TEST(RpcServiceSession, AReplyTooLargeBecomesAnError) {
+  Peer peer;
+  peer.hello();
+  peer.feed(framed(Request{1, UserList{"", 1000}}));
+  const UserEntry heavy{.aliases = std::vector<std::string>(1000, std::string(1024, 'a'))};
+  peer.session.reply(1, UserListReply{std::vector<UserEntry>(5, heavy), false});
+  EXPECT_EQ(only_error(peer.sent(), 1), ErrorCode::exhausted);
+}
+
+TEST(RpcServiceSession, ShutdownAnswersFirst) {
+  Peer peer;
+  peer.hello();
+  peer.feed(framed(Request{1, Authenticate{}}));
+  peer.session.on_shutdown(peer.now);
+  EXPECT_FALSE(peer.session.output().close);
+  peer.feed(framed(Request{2, Authenticate{}}));
+  EXPECT_FALSE(peer.input.empty());
+  peer.session.reply(1, AuthenticateReply{});
+  EXPECT_TRUE(peer.session.output().close);
+  EXPECT_EQ(peer.sent().size(), 1u);
+}
+
+TEST(RpcServiceSession, EndOfInputWithNothingOwedCloses) {
+  Peer peer;
+  peer.hello();
+  peer.session.on_end_of_input(peer.now);
+  EXPECT_TRUE(peer.session.output().close);
+}
+
+// --- the client's half
+// ------------------------------------------------------------------------------
+
+TEST(RpcClientCore, TalksToTheServiceOctetByOctet) {
+  Peer peer;
+  ClientCore client("pop3");
+  EXPECT_FALSE(client.hello().has_value());
+  const auto login = client.send(Authenticate{.user = "ann"});
+  const auto ping = client.send(Ping{});
+  ASSERT_TRUE(login.has_value() && ping.has_value());
+  EXPECT_EQ(client.outstanding(), (std::vector<std::uint64_t>{*login, *ping}));
+  for (const char c : std::exchange(client.output(), {})) peer.feed({&c, 1});
+  while (auto request = peer.session.take_request()) {
+    if (std::holds_alternative<Hello>(request->body)) {
+      peer.session.reply(request->id, HelloReply{.gateway_epoch = 77, .store_path = "/s"});
+    } else {
+      peer.session.reply(request->id, AuthenticateReply{.name = "ann@example.org"});
+    }
+  }
+  for (const char c : std::exchange(peer.session.output().bytes, {})) {
+    ASSERT_TRUE(client.on_input({&c, 1}).has_value());
+  }
+  ASSERT_TRUE(client.hello().has_value());
+  EXPECT_EQ(client.hello()->gateway_epoch, 77u);
+  EXPECT_TRUE(client.outstanding().empty());
+  const auto events = client.take_events();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(std::get<Reply>(events[0]).id, *ping);  // answered on the spot
+  EXPECT_EQ(std::get<AuthenticateReply>(*std::get<Reply>(events[1]).body).name, "ann@example.org");
+  EXPECT_EQ(peer.session.client(), "pop3");
+}
+
+TEST(RpcClientCore, RefusesWhatWasNotAsked) {
+  const std::vector<Message> wrong = {
+      Reply{99, ReplyBody(Done{})},  // nobody asked
+      Reply{1, ReplyBody(Done{})},   // Hello is answered with HelloReply
+      Request{5, Ping{}},            // a service does not ask
+      Reply{0, fail(ErrorCode::corrupted, "bye")},
+  };
+  for (const Message& message : wrong) {
+    ClientCore client("imap");
+    const Result<void> fed = client.on_input(framed(message));
+    ASSERT_FALSE(fed.has_value());
+    EXPECT_EQ(fed.error().code, ErrorCode::corrupted);
+  }
+}
+
+TEST(RpcClientCore, AFieldBeyondItsLimitIsNotQueued) {
+  ClientCore client("imap");
+  const std::size_t before = client.output().size();
+  const auto sent = client.send(Authenticate{.user = std::string(kNameOctetsMax + 1, 'u')});
+  ASSERT_FALSE(sent.has_value());
+  EXPECT_EQ(sent.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(client.output().size(), before);
+  EXPECT_TRUE(client.outstanding().empty());
+}
+
+}  // namespace
+}  // namespace postern::store::rpc

@@ -1,5 +1,7 @@
 #include "runtime/connection.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -257,7 +259,9 @@ void Connection::flush() {
   if (phase_ != Phase::flushing) return;
   if (peer_ended_) return end();
   phase_ = Phase::lingering;
-  loop_.ring().shutdown_send(fd_.get());
+  // A plain system call that does not wait. io_uring's shutdown is always handed to a worker thread, which
+  // looks the descriptor up by number only then: it has been seen to hit the next connection of that number.
+  (void)::shutdown(fd_.get(), SHUT_WR);
   loop_.timers().arm(timer_, loop_.now().mono + kLingerTimeout);
 }
 

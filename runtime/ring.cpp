@@ -189,13 +189,6 @@ void Ring::read(int fd, void* into, std::uint32_t size, Operation& operation) {
   io_uring_sqe_set_data(sqe, &operation);
 }
 
-void Ring::shutdown_send(int fd) {
-  io_uring_sqe* sqe = state_->next_sqe();
-  io_uring_prep_shutdown(sqe, fd, SHUT_WR);
-  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  io_uring_sqe_set_data64(sqe, kNobody);
-}
-
 void Ring::close(int fd) {
   io_uring_sqe* sqe = state_->next_sqe();
   io_uring_prep_close(sqe, fd);

@@ -66,8 +66,6 @@ class Ring {
   void send(int fd, std::string_view octets, Operation& operation);
   /// Reads up to `size` octets, as read(2).
   void read(int fd, void* into, std::uint32_t size, Operation& operation);
-  /// Half-closes the sending side, fire and forget.
-  void shutdown_send(int fd);
   /// Closes the descriptor, fire and forget. Operations on it must have completed.
   void close(int fd);
   /// Asks the kernel to cancel `operation`, fire and forget; its last completion arrives as usual

@@ -100,7 +100,7 @@ void Pop3Session::on_deadline(Now now) {
   if (ended_) return;
   if (waiting_ == Waiting::penalty) {
     answer_failed_login();
-    restart_inactivity_timer(now);
+    if (!ended_) restart_inactivity_timer(now);
     settle(now);
     return;
   }
@@ -357,6 +357,7 @@ void Pop3Session::settle(Now now) {
 
 void Pop3Session::end_session(EndReason reason) {
   POSTERN_ASSERT(!ended_);
+  const bool was_open = waiting_ != Waiting::open;
   ended_ = true;
   waiting_ = Waiting::nothing;
   request_.reset();
@@ -367,7 +368,7 @@ void Pop3Session::end_session(EndReason reason) {
   line_.clear();
   output_.close = true;
   output_.deadline.reset();
-  report_end(reason);
+  if (was_open) report_end(reason);
 }
 
 void Pop3Session::report_end(EndReason reason) {

@@ -103,12 +103,12 @@ def test_250_waits_for_a_slow_fsync(running_postern):
 
 @pytest.mark.serial
 @pytest.mark.parametrize("size_octets", [2000, 300 * messages.KIB, 3 * messages.MIB])
-def test_failed_fsync_is_never_answered_with_250(size_octets, running_postern):
+def test_failed_fsync_is_never_answered_with_250(size_octets, running_postern, record_property):
     postern, (account,) = running_postern()
     kept = messages.sealed("kept", "a@elsewhere.example", [account], b"kept\r\n")
     wire.deliver(postern, [account], kept)
     outcomes = []
-    with Strace(postern, "inject=fsync,fdatasync:error=EIO"):
+    with Strace(postern, "inject=fsync,fdatasync:error=EIO") as strace:
         for number in range(3):
             mail = messages.of_size(f"failed-{number}", "a@elsewhere.example", [account],
                                     size_octets)
@@ -132,6 +132,9 @@ def test_failed_fsync_is_never_answered_with_250(size_octets, running_postern):
                     raise
                 outcomes.append("refused")
     assert len(outcomes) == 3 and 250 not in outcomes, outcomes
+    with open(strace.log_path, encoding="utf-8", errors="replace") as file:
+        assert "(INJECTED)" in file.read(), "no fsync failed: the test shows nothing"
+    record_property("outcomes", outcomes)
     # After an fsync failed nobody knows what is on the disk: a restart finds out. Nothing acknowledged is lost.
     postern["gateway"].kill()
     postern.start("gateway")

@@ -1,4 +1,5 @@
 // postern up: from nothing to a running demo in one command. The steps stand in run_up(), in order.
+#include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -80,7 +81,7 @@ Step prepare_config(const UpOptions& options, Run& run) {
   // Before anything is written: the usual mistake leaves no trace.
   if (const auto taken = unavailable_addresses(run.settings); !taken.empty()) {
     for (const std::string& sentence : taken) fmt::print(stderr, "postern up: {}\n", sentence);
-    const std::uint32_t next = options.demo.port_base + kPortBaseStep;
+    const std::uint32_t next = std::max(options.demo.port_base + kPortBaseStep, kPortBaseDefault);
     return give_up(
         fmt::format("choose other ports with --port-base, for example --port-base {}, or "
                     "another address with --listen",

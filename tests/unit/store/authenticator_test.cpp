@@ -1,6 +1,7 @@
 // Logins against a directory picture, and the memory of successes.
 #include "store/authenticator.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <gtest/gtest.h>
 #include <thread>

@@ -112,7 +112,7 @@ TEST(MimeParser, FindsEveryPartOfANestedMessage) {
   EXPECT_EQ(parts[2].kind, Kind::message);
   EXPECT_TRUE(body_of(kNested, parts[2]).starts_with("From: inner@example.org\r\n"));
   EXPECT_TRUE(body_of(kNested, parts[2]).ends_with("inner epilogue"));
-  EXPECT_EQ(parts[2].lines, 12u);
+  EXPECT_EQ(parts[2].lines, 13u);
 
   EXPECT_EQ(parts[3].kind, Kind::multipart);
   EXPECT_EQ(parts[3].parent, 2u);

@@ -123,6 +123,7 @@ TEST(ReaderViewHistory, NoTornView) {
       }
       if (random() % 100 == 0) store.flush(), store.write_clock();
       acknowledged = store.position();
+      std::this_thread::sleep_for(std::chrono::microseconds(200));  // let the readers look
     }
     stop = true;
   });
@@ -152,6 +153,7 @@ TEST(ReaderViewHistory, NoTornView) {
   EXPECT_GT(looks, 200u);
   EXPECT_EQ(view->stats().mismatches, 0u) << "rows and head disagreed at some moment";
   EXPECT_GT(view->stats().catch_ups, 50u);
+  EXPECT_GT(view->stats().snapshots_incremental, 20u);
 }
 
 TEST(ReaderViewHistory, YouReadYourOwnWrites) {

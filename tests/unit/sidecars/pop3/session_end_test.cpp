@@ -272,8 +272,15 @@ TEST_F(EndTest, AClosedSessionReportsOnce) {
 
 TEST(End, NeverOpenedSessionsReportNothing) {
   RecordingObserver observer;
+  const auto profile = std::make_shared<const Pop3Profile>();
   {
-    Pop3Session session(std::make_shared<const Pop3Profile>(), {}, &observer);
+    Pop3Session session(profile, {}, &observer);
+  }
+  {
+    Pop3Session session(profile, {}, &observer);
+    session.on_shutdown({});
+    EXPECT_TRUE(session.output().close);
+    EXPECT_TRUE(session.output().bytes.empty());
   }
   EXPECT_TRUE(observer.ends.empty());
 }

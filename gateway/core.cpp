@@ -12,8 +12,8 @@ Result<std::unique_ptr<CoreService>> GatewayCore::create(EventLoop& loop, std::u
                                                          StoreService* service) {
   std::unique_ptr<GatewayCore> core(new GatewayCore(loop, index, shared, completions, service));
   if (shared.tls_configured()) {
-    auto tls = TlsContext::load(shared.settings.tls.certificate, shared.settings.tls.key,
-                                shared.tickets);
+    auto tls =
+        TlsContext::load(shared.settings.tls.certificate, shared.settings.tls.key, shared.tickets);
     if (!tls) return std::unexpected(tls.error());
     core->tls_ = std::move(*tls);
   }
@@ -98,7 +98,8 @@ void GatewayCore::follow_directory() {
   if (generation == directory_generation_) return;
   directory_generation_ = generation;
   directory_ = shared_.engine->directory();
-  connections_.for_each([this](SmtpConnection& connection) { connection.set_directory(directory_); });
+  connections_.for_each(
+      [this](SmtpConnection& connection) { connection.set_directory(directory_); });
 }
 
 void GatewayCore::begin_drain() {

@@ -16,7 +16,8 @@ namespace postern::gateway {
 
 class StoreService;
 
-/// Answers of the store on their way back to a core: written by the engine's row thread, read by the core.
+/// Answers of the store on their way back to a core: written by the engine's row thread, read by
+/// the core.
 using CompletionQueue = SpscQueue<store::SpoolRequest*>;
 
 /// Made, used and destroyed on its core's thread.

@@ -1,9 +1,9 @@
-// postern-gateway: SMTP in, the store, and the store service. Start-up and shutdown in order; what happens in
-// between is in core.hpp (connections), store/engine.hpp (the committer) and store_service.hpp.
+// postern-gateway: SMTP in, the store, and the store service. Start-up and shutdown in order; what
+// happens in between is in core.hpp (connections), store/engine.hpp (the committer) and
+// store_service.hpp.
+#include <atomic>
 #include <fmt/format.h>
 #include <openssl/rand.h>
-
-#include <atomic>
 #include <thread>
 
 #include "gateway/core.hpp"
@@ -19,8 +19,9 @@ namespace {
 
 using log::Level;
 
-// Password hashes and queue listings that may wait. Each holds a user name and a password; a client waits
-// some 0.1 s for each hash in front of it, so a longer queue would only make clients time out.
+// Password hashes and queue listings that may wait. Each holds a user name and a password; a client
+// waits some 0.1 s for each hash in front of it, so a longer queue would only make clients time
+// out.
 constexpr std::size_t kWorkerQueueMax = 1024;
 // Answers one core may have to take at once: a message in flight for every connection it can hold.
 constexpr std::size_t kCompletionQueueMin = 64 * 1024;
@@ -130,8 +131,7 @@ Result<int> run(const config::DaemonStart& start) {
   shared.workers = std::make_unique<WorkerPool>(config::count_or_cpus(runtime.worker_threads),
                                                 kWorkerQueueMax, "worker");
   StoreService service(shared);
-  Completions completions(
-      cores, kCompletionQueueMin + shared.settings.store.commit_queue_requests);
+  Completions completions(cores, kCompletionQueueMin + shared.settings.store.commit_queue_requests);
   if (auto opened = open_store(shared, completions, service, cores); !opened) {
     return std::unexpected(opened.error());
   }
@@ -142,7 +142,8 @@ Result<int> run(const config::DaemonStart& start) {
     }
   }
 
-  CoreGroup::Options options{.count = cores, .ring = config::ring_options(runtime), .pin = cores > 1};
+  CoreGroup::Options options{
+      .count = cores, .ring = config::ring_options(runtime), .pin = cores > 1};
   auto group = CoreGroup::start(options, [&](EventLoop& loop, std::uint32_t index) {
     completions.attach(index, loop);
     return GatewayCore::create(loop, index, shared, completions.queue(index),
@@ -150,7 +151,8 @@ Result<int> run(const config::DaemonStart& start) {
   });
   if (!group) return std::unexpected(group.error());
   log::event(Level::info, "gateway.started",
-             {{"cores", cores}, {"listeners", shared.listeners.size()},
+             {{"cores", cores},
+              {"listeners", shared.listeners.size()},
               {"store", shared.settings.store.path}});
   process::announce_ready(start.ready_fd);
 

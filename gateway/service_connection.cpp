@@ -17,9 +17,15 @@ AuthenticateReply to_reply(const store::AuthOutcome& outcome, store::StorePositi
   using Kind = store::AuthOutcome::Kind;
   AuthenticateReply reply;
   switch (outcome.kind) {
-    case Kind::ok: reply.outcome = AuthenticateReply::Outcome::ok; break;
-    case Kind::bad_credentials: reply.outcome = AuthenticateReply::Outcome::bad_credentials; break;
-    case Kind::unavailable: reply.outcome = AuthenticateReply::Outcome::unavailable; break;
+    case Kind::ok:
+      reply.outcome = AuthenticateReply::Outcome::ok;
+      break;
+    case Kind::bad_credentials:
+      reply.outcome = AuthenticateReply::Outcome::bad_credentials;
+      break;
+    case Kind::unavailable:
+      reply.outcome = AuthenticateReply::Outcome::unavailable;
+      break;
   }
   if (outcome.kind == Kind::ok) {
     reply.account = outcome.account;
@@ -33,7 +39,9 @@ AuthenticateReply to_reply(const store::AuthOutcome& outcome, store::StorePositi
 }  // namespace
 
 ServiceConnection::ServiceConnection(StoreService& service, UniqueFd fd, Rights rights)
-    : Connection(service.loop(), std::move(fd), {.unix_socket = true}), service_(service), session_(rights) {}
+    : Connection(service.loop(), std::move(fd), {.unix_socket = true}),
+      service_(service),
+      session_(rights) {}
 
 ServiceConnection::~ServiceConnection() {
   if (counted_as_subscriber_) service_.count_subscriber(-1);
@@ -134,8 +142,8 @@ void ServiceConnection::authenticate(std::uint64_t id, Authenticate request) {
   const auto finish = [this, id](const store::AuthOutcome& outcome) {
     answer(id, to_reply(outcome, service_.shared().engine->position()));
   };
-  if (auto known = shared.authenticator->verify_cached(request.user, request.password,
-                                                       loop().now().mono)) {
+  if (auto known =
+          shared.authenticator->verify_cached(request.user, request.password, loop().now().mono)) {
     return finish(*known);
   }
   on_worker(
@@ -157,9 +165,10 @@ void ServiceConnection::mutate(std::uint64_t id, Mutate request) {
 void ServiceConnection::change_directory(std::uint64_t id, store::DirectoryChange change) {
   service_.shared().engine->apply(
       std::move(change),
-      on_loop<Result<store::DirectoryReply>>([this, id](const Result<store::DirectoryReply>& reply) {
-        answer(id, reply ? Result<ReplyBody>(Done{}) : std::unexpected(reply.error()));
-      }));
+      on_loop<Result<store::DirectoryReply>>(
+          [this, id](const Result<store::DirectoryReply>& reply) {
+            answer(id, reply ? Result<ReplyBody>(Done{}) : std::unexpected(reply.error()));
+          }));
 }
 
 void ServiceConnection::add_user(std::uint64_t id, UserAdd request) {
@@ -171,8 +180,8 @@ void ServiceConnection::add_user(std::uint64_t id, UserAdd request) {
                  aliases = std::move(request.aliases)](Result<std::string> hashed) mutable {
     if (!hashed) return answer(id, std::unexpected(hashed.error()));
     store::AddUser change{.name = name, .password_hash = std::move(*hashed)};
-    auto created = [this, id, name = std::move(name),
-                    aliases = std::move(aliases)](const Result<store::DirectoryReply>& reply) mutable {
+    auto created = [this, id, name = std::move(name), aliases = std::move(aliases)](
+                       const Result<store::DirectoryReply>& reply) mutable {
       if (!reply) return answer(id, std::unexpected(reply.error()));
       add_next_alias(id, std::move(name), std::move(aliases));
     };

@@ -37,7 +37,8 @@ class ServiceConnection final : public Connection {
   void list_users(std::uint64_t id, const store::rpc::UserList& request);
   void list_queue(std::uint64_t id, const store::rpc::QueueList& request);
 
-  /// Runs `work` on the worker pool and `finish` with its result here. An answer is outstanding meanwhile.
+  /// Runs `work` on the worker pool and `finish` with its result here. An answer is outstanding
+  /// meanwhile.
   template <class Work, class Finish>
   void on_worker(std::uint64_t id, Work work, Finish finish);
   /// Wraps the end of something asynchronous: runs `finish` on this connection's thread.

@@ -14,9 +14,12 @@ using log::Level;
 smtp::VerifyReply to_reply(const store::AuthOutcome& outcome) {
   using Kind = store::AuthOutcome::Kind;
   switch (outcome.kind) {
-    case Kind::ok: return {smtp::VerifyOutcome::ok, outcome.name};
-    case Kind::bad_credentials: return {smtp::VerifyOutcome::bad_credentials, {}};
-    case Kind::unavailable: return {smtp::VerifyOutcome::unavailable, {}};
+    case Kind::ok:
+      return {smtp::VerifyOutcome::ok, outcome.name};
+    case Kind::bad_credentials:
+      return {smtp::VerifyOutcome::bad_credentials, {}};
+    case Kind::unavailable:
+      return {smtp::VerifyOutcome::unavailable, {}};
   }
   return {};
 }
@@ -47,7 +50,8 @@ void SmtpConnection::open_session(Now now) {
   }
 }
 
-// --- what the session asks -----------------------------------------------------------------------------
+// --- what the session asks
+// -----------------------------------------------------------------------------
 
 void SmtpConnection::after_session_call() {
   while (session_.request()) {
@@ -65,17 +69,15 @@ void SmtpConnection::after_session_call() {
 
 void SmtpConnection::verify(smtp::VerifyRequest request) {
   store::Authenticator& authenticator = *core_.shared().authenticator;
-  if (auto known =
-          authenticator.verify_cached(request.user, request.password, loop().now().mono)) {
+  if (auto known = authenticator.verify_cached(request.user, request.password, loop().now().mono)) {
     session_.on_verified(to_reply(*known), loop().now());
     return;
   }
   ++answers_outstanding_;
   EventLoop& home = loop();
-  const bool taken = core_.shared().workers->submit(
-      [this, &home, &authenticator, request = std::move(request)] {
-        auto outcome =
-            authenticator.verify(request.user, request.password, read_clocks().mono);
+  const bool taken =
+      core_.shared().workers->submit([this, &home, &authenticator, request = std::move(request)] {
+        auto outcome = authenticator.verify(request.user, request.password, read_clocks().mono);
         home.post([this, reply = to_reply(outcome)]() mutable {
           --answers_outstanding_;
           session_.on_verified(std::move(reply), loop().now());
@@ -128,7 +130,8 @@ void SmtpConnection::on_spool_completion(store::SpoolRequest* request) {
   resume();
 }
 
-// --- what the session tells ----------------------------------------------------------------------------
+// --- what the session tells
+// ----------------------------------------------------------------------------
 
 void SmtpConnection::on_message_accepted(const store::SpoolRequest& message) {
   core_.cells().add(kMessagesAccepted);
@@ -147,7 +150,8 @@ void SmtpConnection::on_message_accepted(const store::SpoolRequest& message) {
               {"octets", message.size_octets}});
 }
 
-void SmtpConnection::on_message_refused(const store::SpoolRequest& message, std::string_view reply) {
+void SmtpConnection::on_message_refused(const store::SpoolRequest& message,
+                                        std::string_view reply) {
   core_.cells().add(kMessagesRefused);
   const bool ours = message.outcome != store::SpoolOutcome::pending &&
                     message.outcome != store::SpoolOutcome::durable;
@@ -188,7 +192,9 @@ void SmtpConnection::on_auth(std::string_view mechanism, std::string_view user,
               {"client", peer_.address},
               {"mechanism", mechanism},
               {"user", user},
-              {"outcome", ok ? "ok" : failed ? "bad_credentials" : "unavailable"}});
+              {"outcome", ok       ? "ok"
+                          : failed ? "bad_credentials"
+                                   : "unavailable"}});
 }
 
 void SmtpConnection::on_session_end(const smtp::SessionSummary& summary) {

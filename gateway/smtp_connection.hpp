@@ -13,7 +13,8 @@ namespace postern::gateway {
 
 class GatewayCore;
 
-/// Lives on its core's thread. Kept alive by the core's ConnectionSet until everything has come back.
+/// Lives on its core's thread. Kept alive by the core's ConnectionSet until everything has come
+/// back.
 class SmtpConnection final : public Connection, private smtp::SmtpObserver {
  public:
   SmtpConnection(GatewayCore& core, ListenerState& listener, UniqueFd fd, PeerFacts peer,
@@ -24,7 +25,9 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   void refuse(smtp::Refusal why) { refusal_ = why; }
   /// A submitted message has come back from the store. Core thread.
   void on_spool_completion(store::SpoolRequest* request);
-  void set_directory(store::DirectoryPtr directory) { session_.set_directory(std::move(directory)); }
+  void set_directory(store::DirectoryPtr directory) {
+    session_.set_directory(std::move(directory));
+  }
 
  private:
   Session& session() override { return session_; }

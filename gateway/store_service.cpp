@@ -1,9 +1,8 @@
 #include "gateway/store_service.hpp"
 
+#include <algorithm>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 #include "gateway/service_connection.hpp"
 #include "runtime/log.hpp"
@@ -14,11 +13,12 @@ namespace {
 
 // Sidecars and command lines that connect at once: a handful a machine.
 constexpr std::uint32_t kServiceBacklog = 128;
-// How often the writer learns how far the oldest reader is. Old row versions may stay that much longer.
+// How often the writer learns how far the oldest reader is. Old row versions may stay that much
+// longer.
 constexpr Duration kViewInterval = std::chrono::seconds(1);
 
-// Whoever runs as the same user (or root) may do everything; nobody else may do anything. The socket's
-// mode says the same; this holds when somebody loosens the mode.
+// Whoever runs as the same user (or root) may do everything; nobody else may do anything. The
+// socket's mode says the same; this holds when somebody loosens the mode.
 store::rpc::Rights rights_of(int fd) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
@@ -38,12 +38,11 @@ Result<void> StoreService::start(EventLoop& loop, metrics::Cells& cells) {
   if (!fd) return std::unexpected(fd.error());
   loop_ = &loop;
   cells_ = &cells;
-  listener_ = std::make_unique<Listener>(loop, std::move(*fd),
-                                         [this](UniqueFd accepted) { accept(std::move(accepted)); });
+  listener_ = std::make_unique<Listener>(
+      loop, std::move(*fd), [this](UniqueFd accepted) { accept(std::move(accepted)); });
   listener_->start();
-  view_timer_ = std::make_unique<Timer>(this, [](void* owner, Now) {
-    static_cast<StoreService*>(owner)->update_oldest_view();
-  });
+  view_timer_ = std::make_unique<Timer>(
+      this, [](void* owner, Now) { static_cast<StoreService*>(owner)->update_oldest_view(); });
   loop.timers().arm(*view_timer_, loop.now().mono + kViewInterval);
   return {};
 }
@@ -53,7 +52,8 @@ void StoreService::accept(UniqueFd fd) {
   connections_.add(std::make_unique<ServiceConnection>(*this, std::move(fd), rights)).start();
 }
 
-// --- change feed ---------------------------------------------------------------------------------------
+// --- change feed
+// ---------------------------------------------------------------------------------------
 
 void StoreService::publish(std::span<const store::MailboxChange> changes,
                            store::StorePosition position) {
@@ -94,7 +94,8 @@ void StoreService::update_oldest_view() {
   loop_->timers().arm(*view_timer_, loop_->now().mono + kViewInterval);
 }
 
-// --- the end -------------------------------------------------------------------------------------------
+// --- the end
+// -------------------------------------------------------------------------------------------
 
 void StoreService::begin_drain() {
   if (draining_) return;

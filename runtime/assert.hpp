@@ -1,6 +1,6 @@
-// Assertions that stay on in release builds: a programmer error ends the process at the place where it
-// is seen, with file and line, instead of going on with a broken invariant. Operating errors (bad input,
-// full disk, lost peer) are values: see runtime/result.hpp.
+// Assertions that stay on in release builds: a programmer error ends the process at the place where
+// it is seen, with file and line, instead of going on with a broken invariant. Operating errors
+// (bad input, full disk, lost peer) are values: see runtime/result.hpp.
 #pragma once
 
 namespace postern {
@@ -10,8 +10,8 @@ namespace postern {
 
 }  // namespace postern
 
-#define POSTERN_ASSERT(expression)                                   \
-  do {                                                               \
-    if (!(expression)) [[unlikely]]                                  \
-      ::postern::assertion_failed(#expression, __FILE__, __LINE__);  \
+#define POSTERN_ASSERT(expression)                                  \
+  do {                                                              \
+    if (!(expression)) [[unlikely]]                                 \
+      ::postern::assertion_failed(#expression, __FILE__, __LINE__); \
   } while (false)

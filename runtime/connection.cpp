@@ -1,9 +1,8 @@
 #include "runtime/connection.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <sys/socket.h>
 
 #include "runtime/assert.hpp"
 
@@ -11,19 +10,22 @@ namespace postern {
 
 namespace {
 
-// Input a session has not consumed (it waits for an answer, or its output is not taken) beyond which nothing
-// more is received. A pipelining client keeps some hundred commands in it; the rest waits in the kernel.
+// Input a session has not consumed (it waits for an answer, or its output is not taken) beyond
+// which nothing more is received. A pipelining client keeps some hundred commands in it; the rest
+// waits in the kernel.
 constexpr std::size_t kInputHighOctets = 64 * 1024;
-// Unsent output beyond which a session is not fed: a client that does not read costs this much, not more.
+// Unsent output beyond which a session is not fed: a client that does not read costs this much, not
+// more.
 constexpr std::size_t kOutputHighOctets = 256 * 1024;
 // Buffers that grew beyond this are given back when they are empty: idle connections are cheap.
 constexpr std::size_t kKeepCapacityOctets = 4 * 1024;
-// A handshake of implicit TLS takes two round trips; half a minute serves the slowest honest client.
+// A handshake of implicit TLS takes two round trips; half a minute serves the slowest honest
+// client.
 constexpr Duration kHandshakeTimeout = std::chrono::seconds(30);
 // How long the last reply may take to leave, for a client that reads nothing any more.
 constexpr Duration kFlushTimeout = std::chrono::seconds(30);
-// After our end of the stream, how long input is read and dropped so that the client gets our last reply
-// instead of a reset (RFC 9293 3.6.1: unread input at close makes a RST).
+// After our end of the stream, how long input is read and dropped so that the client gets our last
+// reply instead of a reset (RFC 9293 3.6.1: unread input at close makes a RST).
 constexpr Duration kLingerTimeout = std::chrono::seconds(2);
 
 void give_back(std::string& buffer) {
@@ -86,10 +88,12 @@ void Connection::resume() {
   pump();
 }
 
-// --- the driver's heart --------------------------------------------------------------------------------
+// --- the driver's heart
+// --------------------------------------------------------------------------------
 
-// Moves octets between the session and the buffers until nothing moves any more, then lets the kernel have
-// its turn. Re-entered calls (a session call that answers at once) are served by the outer loop.
+// Moves octets between the session and the buffers until nothing moves any more, then lets the
+// kernel have its turn. Re-entered calls (a session call that answers at once) are served by the
+// outer loop.
 void Connection::pump() {
   if (in_pump_ || phase_ == Phase::ended) return;
   in_pump_ = true;
@@ -202,8 +206,9 @@ void Connection::deliver_end_of_input() {
     end();
     return;
   }
-  // A client that half-closes after its last command still gets every answer: the session may be streaming
-  // one, piece by piece as the pieces are sent. If the client is gone altogether, sending fails.
+  // A client that half-closes after its last command still gets every answer: the session may be
+  // streaming one, piece by piece as the pieces are sent. If the client is gone altogether, sending
+  // fails.
   if (unsent() > 0) return;
   end_delivered_ = true;
   session().on_end_of_input(loop_.now());
@@ -211,7 +216,8 @@ void Connection::deliver_end_of_input() {
   collect_output();
 }
 
-// --- closing -------------------------------------------------------------------------------------------
+// --- closing
+// -------------------------------------------------------------------------------------------
 
 void Connection::begin_close() {
   if (phase_ != Phase::open) return;
@@ -246,7 +252,8 @@ void Connection::finish_if_idle() {
   on_closed();  // may destroy *this
 }
 
-// --- sending -------------------------------------------------------------------------------------------
+// --- sending
+// -------------------------------------------------------------------------------------------
 
 void Connection::flush() {
   if (send_in_flight_ || phase_ == Phase::ended) return;
@@ -259,8 +266,9 @@ void Connection::flush() {
   if (phase_ != Phase::flushing) return;
   if (peer_ended_) return end();
   phase_ = Phase::lingering;
-  // A plain system call that does not wait. io_uring's shutdown is always handed to a worker thread, which
-  // looks the descriptor up by number only then: it has been seen to hit the next connection of that number.
+  // A plain system call that does not wait. io_uring's shutdown is always handed to a worker
+  // thread, which looks the descriptor up by number only then: it has been seen to hit the next
+  // connection of that number.
   (void)::shutdown(fd_.get(), SHUT_WR);
   loop_.timers().arm(timer_, loop_.now().mono + kLingerTimeout);
 }
@@ -280,7 +288,8 @@ void Connection::on_sent(const Operation::Completion& completion) {
   pump();
 }
 
-// --- receiving -----------------------------------------------------------------------------------------
+// --- receiving
+// -----------------------------------------------------------------------------------------
 
 void Connection::arm_receive(bool poll_first) {
   receive_armed_ = true;
@@ -303,8 +312,8 @@ void Connection::on_receive(const Operation::Completion& completion) {
     }
     loop_.ring().recycle(completion.buffer_id);
   }
-  const bool broken = completion.result < 0 && completion.result != -ENOBUFS &&
-                      completion.result != -ECANCELED;
+  const bool broken =
+      completion.result < 0 && completion.result != -ENOBUFS && completion.result != -ECANCELED;
   if (completion.result == 0) peer_ended_ = true;
   if (broken || (completion.result == 0 && discard)) end();
   if (phase_ == Phase::ended) return;
@@ -341,7 +350,8 @@ void Connection::control_receiving() {
   }
 }
 
-// --- time ----------------------------------------------------------------------------------------------
+// --- time
+// ----------------------------------------------------------------------------------------------
 
 void Connection::sync_deadline() {
   if (phase_ != Phase::open || !session_open_) return;

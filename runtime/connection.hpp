@@ -24,13 +24,15 @@ struct ConnectionOptions {
 
 /// A connection belongs to one event loop and is touched on its thread only.
 ///
-/// A derived class owns the Session and carries out what the session asks beyond octets: it overrides
-/// after_session_call() (look at the session's request, start it) and, when an answer is there, hands it to
-/// the session and calls resume(). While it waits for an answer it must return true from awaiting_answer():
-/// then the object lives on even if the client goes away, and end of input is held back.
+/// A derived class owns the Session and carries out what the session asks beyond octets: it
+/// overrides after_session_call() (look at the session's request, start it) and, when an answer is
+/// there, hands it to the session and calls resume(). While it waits for an answer it must return
+/// true from awaiting_answer(): then the object lives on even if the client goes away, and end of
+/// input is held back.
 ///
-/// Memory is bounded: unconsumed input stops the receiving (64 KiB plus what the kernel had completed),
-/// unsent output stops the feeding; the kernel's socket buffers then slow the client down.
+/// Memory is bounded: unconsumed input stops the receiving (64 KiB plus what the kernel had
+/// completed), unsent output stops the feeding; the kernel's socket buffers then slow the client
+/// down.
 class Connection {
  public:
   Connection(EventLoop& loop, UniqueFd fd, ConnectionOptions options);
@@ -90,11 +92,13 @@ class Connection {
   void end();
   void finish_if_idle();
 
-  /// Brackets every entry from outside: only the outermost one, as its very last act, may let the owner
-  /// destroy the connection.
+  /// Brackets every entry from outside: only the outermost one, as its very last act, may let the
+  /// owner destroy the connection.
   class Entry {
    public:
-    explicit Entry(Connection& connection) noexcept : connection_(connection) { ++connection_.depth_; }
+    explicit Entry(Connection& connection) noexcept : connection_(connection) {
+      ++connection_.depth_;
+    }
     ~Entry() {
       if (--connection_.depth_ == 0) connection_.finish_if_idle();
     }
@@ -114,11 +118,11 @@ class Connection {
   ConnectionOptions options_;
   std::unique_ptr<TlsPipe> tls_;
 
-  std::string input_;            // clear text that the session has not consumed
+  std::string input_;  // clear text that the session has not consumed
   std::size_t input_used_ = 0;
-  std::string_view direct_;      // clear text still in a pool buffer, during on_receive only
-  std::string out_;              // to be sent next (ciphertext once TLS is on)
-  std::string sending_;          // in the kernel's hands
+  std::string_view direct_;  // clear text still in a pool buffer, during on_receive only
+  std::string out_;          // to be sent next (ciphertext once TLS is on)
+  std::string sending_;      // in the kernel's hands
 
   Operation receive_operation_;
   Operation send_operation_;
@@ -130,10 +134,10 @@ class Connection {
   bool receive_cancelled_ = false;
   bool send_in_flight_ = false;
   bool session_open_ = false;
-  bool peer_ended_ = false;      // the client's side is at its end
+  bool peer_ended_ = false;  // the client's side is at its end
   bool end_delivered_ = false;
   bool in_pump_ = false;
-  int depth_ = 0;                // entries from the loop or the owner that are on the stack
+  int depth_ = 0;  // entries from the loop or the owner that are on the stack
 };
 
 }  // namespace postern

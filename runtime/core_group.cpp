@@ -1,9 +1,8 @@
 #include "runtime/core_group.hpp"
 
+#include <future>
 #include <pthread.h>
 #include <sched.h>
-
-#include <future>
 
 #include "runtime/assert.hpp"
 
@@ -36,7 +35,8 @@ void pin_to(int cpu) {
 
 std::uint32_t available_cpus() { return static_cast<std::uint32_t>(allowed_cpus().size()); }
 
-Result<std::unique_ptr<CoreGroup>> CoreGroup::start(const Options& options, const Factory& factory) {
+Result<std::unique_ptr<CoreGroup>> CoreGroup::start(const Options& options,
+                                                    const Factory& factory) {
   POSTERN_ASSERT(options.count > 0);
   std::unique_ptr<CoreGroup> group(new CoreGroup);
   const std::vector<int> cpus = allowed_cpus();

@@ -1,9 +1,8 @@
 #include "runtime/event_loop.hpp"
 
-#include <sys/eventfd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <sys/eventfd.h>
 
 #include "runtime/assert.hpp"
 
@@ -11,8 +10,8 @@ namespace postern {
 
 namespace {
 
-// The longest a loop sleeps with nothing to do. Nothing depends on it (deadlines and wakes end the sleep);
-// it bounds how stale now() and the gauges of an idle core get.
+// The longest a loop sleeps with nothing to do. Nothing depends on it (deadlines and wakes end the
+// sleep); it bounds how stale now() and the gauges of an idle core get.
 constexpr Duration kSleepMax = std::chrono::seconds(1);
 
 }  // namespace
@@ -22,7 +21,8 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create(const RingOptions& options)
   if (!ring) return std::unexpected(ring.error());
   UniqueFd doorbell(::eventfd(0, EFD_CLOEXEC));
   if (!doorbell) {
-    return fail(ErrorCode::exhausted, std::string("no eventfd for a core: ") + std::strerror(errno));
+    return fail(ErrorCode::exhausted,
+                std::string("no eventfd for a core: ") + std::strerror(errno));
   }
   return std::unique_ptr<EventLoop>(new EventLoop(std::move(*ring), std::move(doorbell)));
 }
@@ -60,8 +60,9 @@ void EventLoop::run() {
   }
 }
 
-// Dekker's handshake with wake(): the flag goes up, then the queues are looked at once more. A producer
-// that queued before it saw the flag is seen here; one that queued after sees the flag and rings.
+// Dekker's handshake with wake(): the flag goes up, then the queues are looked at once more. A
+// producer that queued before it saw the flag is seen here; one that queued after sees the flag and
+// rings.
 bool EventLoop::prepare_to_sleep() noexcept {
   sleeping_.store(true, std::memory_order_seq_cst);
   std::atomic_thread_fence(std::memory_order_seq_cst);

@@ -1,4 +1,5 @@
-// One core's event loop: a ring, a timer wheel, the clock of the turn, and a door for other threads.
+// One core's event loop: a ring, a timer wheel, the clock of the turn, and a door for other
+// threads.
 #pragma once
 
 #include <atomic>
@@ -15,11 +16,12 @@
 
 namespace postern {
 
-/// Runs on exactly one thread. Everything reachable from it (connections, sessions, timers) belongs to that
-/// thread; other threads hand work over with post() or through a queue of their own followed by wake().
+/// Runs on exactly one thread. Everything reachable from it (connections, sessions, timers) belongs
+/// to that thread; other threads hand work over with post() or through a queue of their own
+/// followed by wake().
 ///
-/// The doorbell carries no data: a producer puts its item into a queue that a source polls every turn, then
-/// calls wake(), which costs a system call only when the loop sleeps.
+/// The doorbell carries no data: a producer puts its item into a queue that a source polls every
+/// turn, then calls wake(), which costs a system call only when the loop sleeps.
 class EventLoop {
  public:
   /// Polled once a turn; returns true when it did something.
@@ -44,11 +46,11 @@ class EventLoop {
   /// Makes run() return after the current turn. Loop thread.
   void stop() noexcept { running_ = false; }
 
-  /// Runs `work` on the loop thread in its next turn, in the order of posting. Any thread; takes a short lock,
-  /// so it is for control and for answers of worker threads, not for the hot path.
+  /// Runs `work` on the loop thread in its next turn, in the order of posting. Any thread; takes a
+  /// short lock, so it is for control and for answers of worker threads, not for the hot path.
   void post(std::move_only_function<void()> work);
-  /// Makes sure that the loop takes a turn after whatever the caller has put into a polled queue. Any thread,
-  /// no lock; a system call only if the loop sleeps.
+  /// Makes sure that the loop takes a turn after whatever the caller has put into a polled queue.
+  /// Any thread, no lock; a system call only if the loop sleeps.
   void wake() noexcept;
 
   /// How often a wake() had to ring. For metrics and wakeup_bench.

@@ -8,8 +8,8 @@ namespace postern {
 
 namespace {
 
-// After accept failed for want of descriptors or memory: time for some connections to end. Without the pause
-// the loop would spin, for the kernel reports the same shortage at once again.
+// After accept failed for want of descriptors or memory: time for some connections to end. Without
+// the pause the loop would spin, for the kernel reports the same shortage at once again.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 
 }  // namespace

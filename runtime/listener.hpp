@@ -8,9 +8,9 @@
 
 namespace postern {
 
-/// Each core has its own socket on the same address (SO_REUSEPORT): the kernel spreads connections over the
-/// cores and no core hands a socket to another. One thread. Must not be destroyed before stopped() (a
-/// multishot operation is in flight until then).
+/// Each core has its own socket on the same address (SO_REUSEPORT): the kernel spreads connections
+/// over the cores and no core hands a socket to another. One thread. Must not be destroyed before
+/// stopped() (a multishot operation is in flight until then).
 class Listener {
  public:
   /// Called for every accepted connection, on the loop's thread.

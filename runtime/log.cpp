@@ -1,15 +1,14 @@
 #include "runtime/log.hpp"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <ctime>
+#include <fmt/format.h>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include "runtime/spsc_queue.hpp"
@@ -19,8 +18,8 @@ namespace postern::log {
 
 namespace {
 
-// Lines one thread can have waiting. At 10,000 messages a second this is over half a second of a standard
-// error that does not move; what comes then is dropped and counted, for mail goes first.
+// Lines one thread can have waiting. At 10,000 messages a second this is over half a second of a
+// standard error that does not move; what comes then is dropped and counted, for mail goes first.
 constexpr std::size_t kLinesPerThreadMax = 8192;
 // How long ordinary events wait for company: one write(2) carries them all.
 constexpr auto kWriteInterval = std::chrono::milliseconds(50);
@@ -34,10 +33,14 @@ struct Channel {
 
 std::string_view level_name(Level level) {
   switch (level) {
-    case Level::error: return "error";
-    case Level::warn: return "warn";
-    case Level::info: return "info";
-    case Level::debug: return "debug";
+    case Level::error:
+      return "error";
+    case Level::warn:
+      return "warn";
+    case Level::info:
+      return "info";
+    case Level::debug:
+      return "debug";
   }
   return "info";
 }
@@ -161,7 +164,8 @@ class Writer {
 };
 
 Writer& writer() {
-  static Writer& instance = *new Writer;  // never destroyed: threads may log while the process exits
+  static Writer& instance =
+      *new Writer;  // never destroyed: threads may log while the process exits
   return instance;
 }
 
@@ -237,8 +241,9 @@ std::string format_line(Format format, std::int64_t unix_ms, Level level, std::s
   line += format == Format::json ? "{\"time\":\"" : "time=";
   append_timestamp(line, unix_ms);
   if (format == Format::json) {
-    fmt::format_to(std::back_inserter(line), "\",\"level\":\"{}\",\"process\":\"{}\",\"event\":\"{}\"",
-                   level_name(level), process, name);
+    fmt::format_to(std::back_inserter(line),
+                   "\",\"level\":\"{}\",\"process\":\"{}\",\"event\":\"{}\"", level_name(level),
+                   process, name);
   } else {
     fmt::format_to(std::back_inserter(line), " level={} process={} event={}", level_name(level),
                    process, name);

@@ -1,12 +1,11 @@
 #include "runtime/metrics.hpp"
 
+#include <exception>
 #include <fmt/format.h>
+#include <map>
 #include <prometheus/collectable.h>
 #include <prometheus/exposer.h>
 #include <prometheus/metric_family.h>
-
-#include <exception>
-#include <map>
 
 namespace postern::metrics {
 
@@ -82,9 +81,9 @@ Result<void> Registry::serve(const std::string& listen) {
     endpoint_ = std::move(endpoint);
     return {};
   } catch (const std::exception& error) {
-    return fail(ErrorCode::unavailable,
-                fmt::format("cannot serve metrics on {} ([metrics] listen): {}", listen,
-                            error.what()));
+    return fail(
+        ErrorCode::unavailable,
+        fmt::format("cannot serve metrics on {} ([metrics] listen): {}", listen, error.what()));
   }
 }
 

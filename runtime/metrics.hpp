@@ -23,12 +23,12 @@ struct Description {
   std::string name;
   std::string help;
   Kind kind = Kind::counter;
-  std::string label_name;   ///< empty: no label
+  std::string label_name;  ///< empty: no label
   std::string label_value;
 };
 
-/// One thread's cells. Only that thread adds; the exporter reads. A cell is a plain load and store, no
-/// locked instruction, and no two threads share a cache line of cells.
+/// One thread's cells. Only that thread adds; the exporter reads. A cell is a plain load and store,
+/// no locked instruction, and no two threads share a cache line of cells.
 class Cells {
  public:
   explicit Cells(std::size_t count) : lines_(count / kPerLine + 1) {}
@@ -55,7 +55,8 @@ class Cells {
   std::vector<Line> lines_;
 };
 
-/// All metrics of a process. Described once at the start, then given out as cells, one set a thread.
+/// All metrics of a process. Described once at the start, then given out as cells, one set a
+/// thread.
 class Registry {
  public:
   explicit Registry(std::vector<Description> descriptions);

@@ -21,7 +21,8 @@ enum class ErrorCode {
   aborted,            ///< given up because the process is stopping
 };
 
-/// An operating error: a code to decide on and a sentence for the log. Never shown to a mail client.
+/// An operating error: a code to decide on and a sentence for the log. Never shown to a mail
+/// client.
 struct Error {
   ErrorCode code = ErrorCode::io;
   std::string message;

@@ -1,14 +1,12 @@
-#include <liburing.h>  // before any system header: it shares macros with <linux/fs.h>
-
 #include "runtime/ring.hpp"
-
-#include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <fmt/format.h>
+#include <liburing.h>  // before any system header: it shares macros with <linux/fs.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "runtime/assert.hpp"
 
@@ -40,7 +38,8 @@ struct Ring::State {
   io_uring_sqe* next_sqe() {
     io_uring_sqe* sqe = io_uring_get_sqe(&ring);
     while (sqe == nullptr) {
-      // The submission queue is full: hand it over. Completions stay where they are until the next turn.
+      // The submission queue is full: hand it over. Completions stay where they are until the next
+      // turn.
       const int submitted = io_uring_submit(&ring);
       POSTERN_ASSERT(submitted >= 0 || submitted == -EINTR || submitted == -EAGAIN ||
                      submitted == -EBUSY);
@@ -69,16 +68,19 @@ Error explain_setup_failure(int error) {
               "io_uring_register"};
     case EPERM:
     case EACCES:
-      return {ErrorCode::permission_denied,
-              "io_uring is forbidden here: set sysctl kernel.io_uring_disabled=0 on the host, or, in a "
-              "container, use a seccomp profile that allows io_uring_setup, io_uring_enter and "
-              "io_uring_register"};
+      return {
+          ErrorCode::permission_denied,
+          "io_uring is forbidden here: set sysctl kernel.io_uring_disabled=0 on the host, or, in a "
+          "container, use a seccomp profile that allows io_uring_setup, io_uring_enter and "
+          "io_uring_register"};
     case EINVAL:
-      return {ErrorCode::unsupported,
-              "this kernel's io_uring lacks SINGLE_ISSUER or DEFER_TASKRUN: run Linux 6.1 or newer"};
+      return {
+          ErrorCode::unsupported,
+          "this kernel's io_uring lacks SINGLE_ISSUER or DEFER_TASKRUN: run Linux 6.1 or newer"};
     case ENOMEM:
-      return {ErrorCode::exhausted,
-              "no memory for an io_uring: raise the locked-memory limit (ulimit -l, LimitMEMLOCK=)"};
+      return {
+          ErrorCode::exhausted,
+          "no memory for an io_uring: raise the locked-memory limit (ulimit -l, LimitMEMLOCK=)"};
     case EMFILE:
     case ENFILE:
       return {ErrorCode::exhausted,
@@ -108,10 +110,11 @@ Result<void> Ring::State::provide_buffers() {
   registration.ring_entries = options.receive_buffers;
   registration.bgid = kBufferGroup;
   if (const int error = io_uring_register_buf_ring(&ring, &registration, 0); error != 0) {
-    return fail(ErrorCode::unsupported,
-                fmt::format("this kernel's io_uring has no provided-buffer rings ({}): run Linux 6.1 "
-                            "or newer",
-                            std::strerror(-error)));
+    return fail(
+        ErrorCode::unsupported,
+        fmt::format("this kernel's io_uring has no provided-buffer rings ({}): run Linux 6.1 "
+                    "or newer",
+                    std::strerror(-error)));
   }
   io_uring_buf_ring_init(buffer_ring);
   for (std::uint32_t id = 0; id < options.receive_buffers; ++id) {

@@ -1,8 +1,7 @@
 #include "runtime/serve.hpp"
 
-#include <pthread.h>
-
 #include <csignal>
+#include <pthread.h>
 #include <thread>
 
 #include "runtime/log.hpp"

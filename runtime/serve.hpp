@@ -7,8 +7,9 @@
 
 namespace postern {
 
-/// Blocks the main thread until SIGTERM or SIGINT, then drains the cores for at most `drain_timeout` and stops
-/// them. A second signal cuts the drain short. `name` is the first word of the log events.
+/// Blocks the main thread until SIGTERM or SIGINT, then drains the cores for at most
+/// `drain_timeout` and stops them. A second signal cuts the drain short. `name` is the first word
+/// of the log events.
 void serve_until_signal(CoreGroup& cores, Duration drain_timeout, const std::string& name);
 
 }  // namespace postern

@@ -1,16 +1,15 @@
 #include "runtime/socket_address.hpp"
 
 #include <arpa/inet.h>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-
-#include <cerrno>
-#include <charconv>
-#include <cstring>
 
 namespace postern {
 
@@ -52,10 +51,11 @@ void describe(const AnyAddress& from, std::string& address, std::uint16_t& port,
 Error bind_error(const SocketAddress& address, int error) {
   switch (error) {
     case EADDRINUSE:
-      return {ErrorCode::already_exists,
-              fmt::format("{} is taken: another program listens there; stop it or configure another "
-                          "port",
-                          address.text())};
+      return {
+          ErrorCode::already_exists,
+          fmt::format("{} is taken: another program listens there; stop it or configure another "
+                      "port",
+                      address.text())};
     case EACCES:
       return {ErrorCode::permission_denied,
               fmt::format("may not listen on {}: ports below 1024 need CAP_NET_BIND_SERVICE (or "

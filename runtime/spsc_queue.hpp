@@ -12,14 +12,15 @@
 
 namespace postern {
 
-/// Fixed here and not taken from std::hardware_destructive_interference_size, whose value may differ
-/// between translation units: two neighbouring 64-octet lines are fetched together on x86-64, one line
-/// apart is what the measured cost needs.
+/// Fixed here and not taken from std::hardware_destructive_interference_size, whose value may
+/// differ between translation units: two neighbouring 64-octet lines are fetched together on
+/// x86-64, one line apart is what the measured cost needs.
 inline constexpr std::size_t kCacheLineOctets = 64;
 
-/// Single producer, single consumer, bounded. Each side keeps a private copy of the other's index and
-/// reads the shared one only when that copy says full (or empty), so a busy queue moves one cache line per
-/// turn and not per item. It rings no bell: see runtime/wake.hpp for how a sleeping consumer is woken.
+/// Single producer, single consumer, bounded. Each side keeps a private copy of the other's index
+/// and reads the shared one only when that copy says full (or empty), so a busy queue moves one
+/// cache line per turn and not per item. It rings no bell: see runtime/wake.hpp for how a sleeping
+/// consumer is woken.
 template <class T>
 class SpscQueue {
  public:

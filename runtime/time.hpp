@@ -21,8 +21,9 @@ using Duration = std::chrono::nanoseconds;
 
 /// Both clocks, read together by the event loop once a turn and handed to whatever it calls.
 struct Now {
-  MonoTime mono{};           ///< for deadlines and intervals
-  std::int64_t unix_ms = 0;  ///< wall clock, milliseconds since 1970-01-01 UTC: for dates and stored times
+  MonoTime mono{};  ///< for deadlines and intervals
+  std::int64_t unix_ms =
+      0;  ///< wall clock, milliseconds since 1970-01-01 UTC: for dates and stored times
 };
 
 /// Reads both clocks. For event loops, threads outside them, tools and tests; never for a session.

@@ -20,7 +20,8 @@ std::int64_t TimerWheel::tick_at_or_after(MonoTime time) const noexcept {
 void TimerWheel::arm(Timer& timer, MonoTime deadline) noexcept {
   timer.due_tick_ = std::max(tick_at_or_after(deadline), tick_ + 1);
   timer.armed_ = true;
-  // Filed early enough already: refiled when its slot comes up (the common case of a deadline that moves on).
+  // Filed early enough already: refiled when its slot comes up (the common case of a deadline that
+  // moves on).
   if (timer.next_ != nullptr && timer.slot_tick_ <= timer.due_tick_) return;
   timer.unlink();
   file(timer, tick_ + 1);
@@ -77,7 +78,8 @@ void TimerWheel::advance(Now now) {
 }
 
 Duration TimerWheel::idle_time(MonoTime now, Duration limit) const noexcept {
-  // The next border, where a higher level cascades, counts as work, lest something due is overslept.
+  // The next border, where a higher level cascades, counts as work, lest something due is
+  // overslept.
   std::int64_t next = (tick_ | (kSlots - 1)) + 1;
   for (std::int64_t tick = tick_ + 1; tick < next;) {
     const std::uint64_t word = occupied_[(tick & (kSlots - 1)) / 64] >> (tick & 63);

@@ -13,8 +13,9 @@ class TimerWheel;
 
 /// A deadline of its owner's. Embedded in the owner; unlinks itself when destroyed. One thread.
 ///
-/// Moving a deadline later is free: the timer stays where it is in the wheel and finds its place when the old
-/// slot comes up. A session whose inactivity deadline moves with every command costs no list operation.
+/// Moving a deadline later is free: the timer stays where it is in the wheel and finds its place
+/// when the old slot comes up. A session whose inactivity deadline moves with every command costs
+/// no list operation.
 class Timer {
  public:
   using Handler = void (*)(void* owner, Now now);
@@ -43,8 +44,8 @@ class Timer {
   bool armed_ = false;
 };
 
-/// Four levels of 256 slots. A tick is 8 ms: a deadline runs at most that much late and never early; the
-/// levels reach 2 s, 9 min, 38 h and 400 days. All on one thread.
+/// Four levels of 256 slots. A tick is 8 ms: a deadline runs at most that much late and never
+/// early; the levels reach 2 s, 9 min, 38 h and 400 days. All on one thread.
 class TimerWheel {
  public:
   static constexpr Duration kTick = std::chrono::milliseconds(8);
@@ -58,10 +59,11 @@ class TimerWheel {
     timer.armed_ = false;
     timer.unlink();
   }
-  /// Runs the handlers of everything due. Handlers may arm and disarm any timer and destroy their owner.
+  /// Runs the handlers of everything due. Handlers may arm and disarm any timer and destroy their
+  /// owner.
   void advance(Now now);
-  /// How long nothing will be due, at most `limit`. May be too short (a slot that only needs refiling),
-  /// never too long.
+  /// How long nothing will be due, at most `limit`. May be too short (a slot that only needs
+  /// refiling), never too long.
   Duration idle_time(MonoTime now, Duration limit) const noexcept;
 
  private:
@@ -80,8 +82,9 @@ class TimerWheel {
   MonoTime start_;
   std::int64_t tick_ = 0;  // the last tick that was run
   std::array<std::array<Slot, kSlots>, kLevels> slots_;
-  /// A bit a slot of level 0: set when something is filed there, cleared when the slot is run. An event
-  /// loop asks idle_time() every turn; four words answer it, 256 list heads would cost a cache line each.
+  /// A bit a slot of level 0: set when something is filed there, cleared when the slot is run. An
+  /// event loop asks idle_time() every turn; four words answer it, 256 list heads would cost a
+  /// cache line each.
   std::array<std::uint64_t, kSlots / 64> occupied_{};
 };
 

@@ -1,14 +1,13 @@
 #include "runtime/tls.hpp"
 
+#include <algorithm>
+#include <climits>
+#include <cstring>
 #include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
-
-#include <algorithm>
-#include <climits>
-#include <cstring>
 
 #include "runtime/assert.hpp"
 

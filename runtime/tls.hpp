@@ -1,5 +1,5 @@
-// TLS as a byte transformer: ciphertext in, clear text out, and back. BoringSSL does no system call here:
-// its BIO reads from and appends to our buffers.
+// TLS as a byte transformer: ciphertext in, clear text out, and back. BoringSSL does no system call
+// here: its BIO reads from and appends to our buffers.
 #pragma once
 
 #include <array>
@@ -17,23 +17,24 @@ struct ssl_ctx_st;
 
 namespace postern {
 
-/// Keys that encrypt session tickets, shared by every core of a process so that a client that comes back to
-/// another core resumes all the same. Random per process.
+/// Keys that encrypt session tickets, shared by every core of a process so that a client that comes
+/// back to another core resumes all the same. Random per process.
 using TicketKeys = std::array<std::uint8_t, 48>;
 /// Fresh random ticket keys.
 TicketKeys make_ticket_keys();
 
-/// A server certificate and what goes with it. One per core: BoringSSL takes a lock on its context for
-/// every handshake, and cores share nothing.
+/// A server certificate and what goes with it. One per core: BoringSSL takes a lock on its context
+/// for every handshake, and cores share nothing.
 ///
-/// TLS 1.2 and 1.3 only; AEAD suites with forward secrecy only (IMAP-06: no RC4, no 3DES); no early data (a
-/// replayed MAIL command is a second mail); no session cache (tickets carry the state).
+/// TLS 1.2 and 1.3 only; AEAD suites with forward secrecy only (IMAP-06: no RC4, no 3DES); no early
+/// data (a replayed MAIL command is a second mail); no session cache (tickets carry the state).
 class TlsContext {
  public:
   /// Loads PEM files: `certificate` leaf first, then intermediates; `key` its private key. Errors:
   /// not_found (file), invalid_argument (not PEM, key does not match).
   static Result<std::unique_ptr<TlsContext>> load(const std::string& certificate,
-                                                  const std::string& key, const TicketKeys& tickets);
+                                                  const std::string& key,
+                                                  const TicketKeys& tickets);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
@@ -65,8 +66,8 @@ class TlsPipe {
   std::size_t backlog() const noexcept { return input_.size() - input_used_; }
   /// Goes on with the handshake as far as the input reaches. Appends what is to be sent to `out`.
   State handshake(std::string& out);
-  /// Decrypts what is there, at most about `limit` octets, appending to `clear`; alerts and key updates
-  /// that have to be sent are appended to `out`.
+  /// Decrypts what is there, at most about `limit` octets, appending to `clear`; alerts and key
+  /// updates that have to be sent are appended to `out`.
   State read(std::string& clear, std::size_t limit, std::string& out);
   /// Encrypts `clear`, appending records to `out`. State must be open or ended.
   void write(std::string_view clear, std::string& out);

@@ -1,4 +1,5 @@
-// A bounded pool of threads for work that may block: password hashes, reads that may touch the disk.
+// A bounded pool of threads for work that may block: password hashes, reads that may touch the
+// disk.
 #pragma once
 
 #include <condition_variable>
@@ -19,8 +20,8 @@ class WorkerPool {
  public:
   using Job = std::move_only_function<void()>;
 
-  /// `queue_max`: jobs that may wait; beyond it submit() refuses, so that a flood of logins costs a clear
-  /// "try later" and not memory.
+  /// `queue_max`: jobs that may wait; beyond it submit() refuses, so that a flood of logins costs a
+  /// clear "try later" and not memory.
   WorkerPool(std::uint32_t threads, std::size_t queue_max, const std::string& name);
   /// Runs what is queued, then joins.
   ~WorkerPool();

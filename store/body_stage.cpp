@@ -106,7 +106,7 @@ void BodyStage::run() {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     const bool collected = collect(group);
     const bool deletions = !given_up_.empty() || !doomed_.empty();
-    if (collected || (deletions && !retry_later && !stopping)) {
+    if (collected || (deletions && !retry_later)) {
       write_group(group);
       // Deletions that were refused wait for the next group or the next look, whichever comes
       // first.

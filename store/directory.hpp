@@ -1,5 +1,5 @@
-// Who lives here: domains, accounts, aliases. An immutable picture in memory, so that RCPT TO is answered
-// on the core thread without a lock or a disk read.
+// Who lives here: domains, accounts, aliases. An immutable picture in memory, so that RCPT TO is
+// answered on the core thread without a lock or a disk read.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ namespace postern::store {
 /// One account of the embedded directory.
 struct Account {
   AccountId id{};
-  std::string name;                   ///< login name and primary address, "user@domain", folded to lower case
+  std::string name;  ///< login name and primary address, "user@domain", folded to lower case
   MailboxId inbox{};
-  std::string password_hash;          ///< "scrypt$..."; empty: no password login
-  std::vector<std::string> aliases;   ///< further addresses delivered to this account, folded
+  std::string password_hash;         ///< "scrypt$..."; empty: no password login
+  std::vector<std::string> aliases;  ///< further addresses delivered to this account, folded
 };
 
 /// What the directory says about a recipient address.
@@ -37,8 +37,8 @@ class Directory {
  public:
   virtual ~Directory() = default;
   /// Looks an address up. `domain` and `local_part` unquoted, any case; case is folded here.
-  /// An empty domain with local part "postmaster" is RFC 5321 4.5.1's bare postmaster: the account that is
-  /// or carries the alias postmaster@ of any local domain, else unknown_user.
+  /// An empty domain with local part "postmaster" is RFC 5321 4.5.1's bare postmaster: the account
+  /// that is or carries the alias postmaster@ of any local domain, else unknown_user.
   virtual Route route(std::string_view local_part, std::string_view domain) const = 0;
   virtual bool is_local_domain(std::string_view domain) const = 0;
   /// The account that logs in as `name` (any case); nullptr if none. Valid as long as this picture.

@@ -19,10 +19,10 @@ struct EnvelopeRecipient {
 struct Envelope {
   std::string reverse_path;  ///< without brackets; empty is the null reverse-path
   std::vector<EnvelopeRecipient> recipients;
-  std::string identity;      ///< authenticated account name, empty if none
-  std::string client;        ///< client address and HELO name, for queue list and log
-  bool smtputf8 = false;     ///< MAIL FROM ... SMTPUTF8 (RFC 6531)
-  bool body_8bit = false;    ///< BODY=8BITMIME (RFC 6152)
+  std::string identity;    ///< authenticated account name, empty if none
+  std::string client;      ///< client address and HELO name, for queue list and log
+  bool smtputf8 = false;   ///< MAIL FROM ... SMTPUTF8 (RFC 6531)
+  bool body_8bit = false;  ///< BODY=8BITMIME (RFC 6152)
 };
 
 }  // namespace postern::store

@@ -9,13 +9,14 @@
 
 namespace postern::store {
 
-/// An immutable list of messages in UID order, with the mailbox's head at the same moment. Shared between
-/// sessions and threads by shared_ptr<const>. Successive snapshots of one mailbox share the blocks that did
-/// not change, so a new flag in a mailbox of 100,000 messages costs one block and not the list, and two
-/// snapshots are compared block by block.
+/// An immutable list of messages in UID order, with the mailbox's head at the same moment. Shared
+/// between sessions and threads by shared_ptr<const>. Successive snapshots of one mailbox share the
+/// blocks that did not change, so a new flag in a mailbox of 100,000 messages costs one block and
+/// not the list, and two snapshots are compared block by block.
 class MailboxSnapshot {
  public:
-  /// Entries a block holds: 256 * 56 octets = 14 KiB to copy for one change, 400 blocks for 100,000 messages.
+  /// Entries a block holds: 256 * 56 octets = 14 KiB to copy for one change, 400 blocks for 100,000
+  /// messages.
   static constexpr std::size_t kBlockEntries = 256;
   using Block = std::shared_ptr<const std::vector<MessageEntry>>;
 
@@ -37,8 +38,8 @@ class MailboxSnapshot {
 
  private:
   MailboxHead head_;
-  std::vector<Block> blocks_;            // none empty
-  std::vector<std::size_t> first_index_; // of each block
+  std::vector<Block> blocks_;             // none empty
+  std::vector<std::size_t> first_index_;  // of each block
   std::size_t size_ = 0;
 };
 

@@ -8,8 +8,8 @@ namespace postern::store {
 
 namespace {
 
-// A first piece of this size holds a typical mail (median some 5-10 KiB) without growing; later pieces
-// are whole chunks, so a large mail costs one allocation a chunk.
+// A first piece of this size holds a typical mail (median some 5-10 KiB) without growing; later
+// pieces are whole chunks, so a large mail costs one allocation a chunk.
 constexpr std::size_t kFirstPieceOctets = 8 * 1024;
 
 }  // namespace
@@ -20,7 +20,8 @@ void MessageBody::append(std::string_view octets) {
   while (!octets.empty()) {
     if (pieces_.empty() || pieces_.back().size() == kBodyChunkOctets) {
       pieces_.emplace_back();
-      pieces_.back().reserve(size_octets_ <= kFirstPieceOctets ? kFirstPieceOctets : kBodyChunkOctets);
+      pieces_.back().reserve(size_octets_ <= kFirstPieceOctets ? kFirstPieceOctets
+                                                               : kBodyChunkOctets);
     }
     std::string& piece = pieces_.back();
     const std::size_t take = std::min(octets.size(), kBodyChunkOctets - piece.size());

@@ -1,12 +1,12 @@
 # Sourced by run: file systems, CPU by cgroup, one measurement. Bash, root.
 
-# --- a fresh journalled file system -----------------------------------------------------------------
+# --- a fresh journalled file system ------------------------------------------------------------
 
 spool="$work/spool"
 
-# What ran before must not matter: a new image each time, allocated beforehand so that the file system
-# below does no allocation of its own while we measure, and with direct I/O so that an fsync inside
-# reaches the disk.
+# What ran before must not matter: a new image each time, allocated beforehand so that the file
+# system below does no allocation of its own while we measure, and with direct I/O so that an fsync
+# inside reaches the disk.
 fresh_spool() {
   local loop
   mkdir -p "$spool"
@@ -26,7 +26,7 @@ drop_spool() {
   rm -f "$work/spool.img"
 }
 
-# --- CPU, by cgroup: what a server's exited children used is in it ----------------------------------
+# --- CPU, by cgroup: what a server's exited children used is in it -----------------------------
 
 # v1's cpuacct where it is mounted, else v2.
 cgroup_root=$(awk '$3 == "cgroup2" { two = $2 }
@@ -39,7 +39,7 @@ cgroup() { printf '%s/postern-bench-%s' "$cgroup_root" "$1"; }
 enter_cgroup() { # for a subshell that then becomes the process
   local path
   path=$(cgroup "$1")
-  mkdir -p "$path" && printf '%s\n' "$BASHPID" >"$path/cgroup.procs" ||
+  { mkdir -p "$path" && printf '%s\n' "$BASHPID" >"$path/cgroup.procs"; } ||
     give_up "cannot use cgroups in '$cgroup_root': it must be mounted and writable"
 }
 
@@ -84,12 +84,14 @@ machine_micros() {
 
 now_micros() { printf '%s\n' "${EPOCHREALTIME/[.,]/}"; }
 
-# --- one measurement --------------------------------------------------------------------------------
+# --- one measurement ---------------------------------------------------------------------------
 
-tsv_head=$'round\tserver\tmode\tmessages\twall_s\tper_s\tserver_us\tsidecars_us\tclient_us\telsewhere_cores\tok'
+# The _us are CPU of one message; `server_us` is without the sidecars.
+tsv_head=$(printf '%s\t' round server mode messages wall_s per_s server_us sidecars_us client_us \
+  elsewhere_cores)ok
 declare -gA sent=()
 
-# How long a server is still watched after its last reply: what it put off belongs to the messages too.
+# How long a server is still watched after its last reply: what it put off belongs to the messages.
 settle_s=0.5
 
 messages_for() { if [ "$1" = postfix ]; then echo "$postfix_messages"; else echo "$messages"; fi; }
@@ -142,7 +144,8 @@ check_held() { # every message that smtp-source was told 250 for is there
 }
 
 describe_run() {
-  printf '\n%s cores, %s, Linux %s, %s; %s rounds of %s messages (Postfix %s), %s sessions, %s octets\n' \
-    "$(nproc)" "$(sed -n 's/^model name[^:]*: //p;T;q' /proc/cpuinfo)" "$(uname -r)" "$(date +%F)" \
-    "$rounds" "$messages" "$postfix_messages" "$sessions" "$size"
+  printf '\n%s CPUs, %s, Linux %s, %s\n' "$(nproc)" \
+    "$(sed -n 's/^model name[^:]*: //p;T;q' /proc/cpuinfo)" "$(uname -r)" "$(date +%F)"
+  printf '%s rounds of %s messages (Postfix %s), %s sessions, %s octets\n' "$rounds" "$messages" \
+    "$postfix_messages" "$sessions" "$size"
 }

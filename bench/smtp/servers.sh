@@ -9,7 +9,7 @@ server_start() { # name; sets port
   case $1 in
     postfix) port=2525; start_postfix ;;
     # Keeps nothing: the ceiling of smtp-source and of the dialogue over loopback.
-    sink) port=2530; in_group server "$work/sink.log" smtp-sink -u nobody -c "127.0.0.1:$port" 1024 ;;
+    sink) port=2530; in_group server "$work/sink.log" smtp-sink -u nobody "127.0.0.1:$port" 1024 ;;
     postern) port=2540; start_gateway ;;
     postern-all) port=2540; start_gateway && start_pop3 && start_imap && start_idlers ;;
   esac && wait_port "$port"
@@ -51,11 +51,11 @@ wait_port() {
   return 1
 }
 
-# --- Postfix: accepts, and fsyncs before its 250 as it always does ----------------------------------
+# --- Postfix: accepts, and fsyncs before its 250 as it always does ------------------------------
 
 # Every message is put on hold, so its delivery (which Postern does before the 250) costs it nothing
-# here. Limits that would only slow the load down are lifted: name lookups, rates per client, the pause
-# when a client is faster than the queue, processes that serve 100 connections only.
+# here. Limits that would only slow the load down are lifted: name lookups, rates per client, the
+# pause when a client is faster than the queue, processes that serve 100 connections only.
 postfix_main_cf() {
   cat <<TEXT
 compatibility_level = 3.6
@@ -106,7 +106,7 @@ start_postfix() {
   ( enter_cgroup server; postfix -c "$work/postfix/etc" start ) </dev/null >"$work/postfix.log" 2>&1
 }
 
-# --- Postern: as it comes, but for addresses and that nothing has TLS -------------------------------
+# --- Postern: as it comes, but for addresses and that nothing has TLS ---------------------------
 
 start_gateway() {
   rm -rf "$work/postern"
@@ -148,14 +148,14 @@ start_imap() {
 }
 
 pop3_messages() { # what STAT says
-  local reply pop3
+  local reply pop3 count
   exec {pop3}<>"/dev/tcp/127.0.0.1/$pop3_port" || return 1
   printf 'USER %s\r\nPASS %s\r\nSTAT\r\nQUIT\r\n' "$recipient" "$password" >&"$pop3"
   # greeting, USER, PASS, STAT
   for reply in 1 2 3 4; do read -r -t 60 reply <&"$pop3" || break; done
   exec {pop3}>&-
-  set -- $reply
-  printf '%s\n' "${2-unknown}"
+  read -r _ count _ <<<"$reply" # +OK messages octets
+  printf '%s\n' "${count:-unknown}"
 }
 
 start_idlers() { # IMAP clients that wait for new mail; read in the client's cgroup

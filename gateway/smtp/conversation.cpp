@@ -111,8 +111,7 @@ void Conversation::start_message() {
   intake.start(*profile);
   data_reader.start();
   newline_check.start();
-  std::string trace;
-  trace.reserve(512);
+  trace.clear();
   append_return_path(trace, message->envelope.reverse_path);
   message->relay_offset_octets = static_cast<std::uint32_t>(trace.size());
   append_received(trace, ReceivedFacts{

@@ -103,6 +103,7 @@ struct Conversation {
   Transaction transaction;
   std::unique_ptr<store::SpoolRequest> message;    ///< kept and used again for the next message
   std::unique_ptr<store::SpoolRequest> abandoned;  ///< waits for the driver (AbandonRequest)
+  std::string trace;  ///< trace header being written; kept for its capacity
   MessageIntake intake;
   DataReader data_reader;
   NewlineCheck newline_check;

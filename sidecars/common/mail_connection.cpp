@@ -28,7 +28,8 @@ void MailConnection::after_session_call() {
     POSTERN_ASSERT(!request_outstanding_);
     MailRequest request = std::move(*mail.request());
     mail.request().reset();
-    // Asking for a snapshot starts the interest: a change between the snapshot and `watched` is not missed.
+    // Asking for a snapshot starts the interest: a change between the snapshot and `watched` is not
+    // missed.
     if (const auto* snapshot = std::get_if<SnapshotRequest>(&request)) {
       set_interest(snapshot->mailbox);
     }

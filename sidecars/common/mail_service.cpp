@@ -1,8 +1,7 @@
 #include "sidecars/common/mail_service.hpp"
 
-#include <sys/random.h>
-
 #include <algorithm>
+#include <sys/random.h>
 #include <utility>
 
 #include "runtime/log.hpp"
@@ -28,10 +27,9 @@ LoginReply to_login(const Result<ReplyBody>& reply) {
   const auto& auth = std::get<AuthenticateReply>(*reply);
   using Outcome = AuthenticateReply::Outcome;
   LoginReply login{.account = auth.account, .name = auth.name, .inbox = auth.inbox};
-  login.outcome = auth.outcome == Outcome::ok ? LoginReply::Outcome::ok
-                  : auth.outcome == Outcome::bad_credentials
-                      ? LoginReply::Outcome::bad_credentials
-                      : LoginReply::Outcome::unavailable;
+  login.outcome = auth.outcome == Outcome::ok                ? LoginReply::Outcome::ok
+                  : auth.outcome == Outcome::bad_credentials ? LoginReply::Outcome::bad_credentials
+                                                             : LoginReply::Outcome::unavailable;
   return login;
 }
 
@@ -39,7 +37,8 @@ LoginReply to_login(const Result<ReplyBody>& reply) {
 MailReply failed_reply(const MailRequest& request, const Error& error) {
   if (std::holds_alternative<LoginRequest>(request)) return LoginReply{};
   if (std::holds_alternative<FoldersRequest>(request)) return FoldersReply{std::unexpected(error)};
-  if (std::holds_alternative<SnapshotRequest>(request)) return SnapshotReply{std::unexpected(error)};
+  if (std::holds_alternative<SnapshotRequest>(request))
+    return SnapshotReply{std::unexpected(error)};
   if (std::holds_alternative<HeadRequest>(request)) return HeadReply{std::unexpected(error)};
   if (const auto* bodies = std::get_if<BodiesRequest>(&request)) {
     BodiesReply reply;
@@ -63,13 +62,13 @@ MailService::MailService(EventLoop& loop, SharedView& view, WorkerPool& workers,
              .on_changed = [this](const Changed& changed) { on_changed(changed); },
              .on_lost =
                  [this] {
-                   log::event(log::Level::warn, "link.lost",
-                              {{"core", core_}, {"text", "the gateway is not there: waiting for it"}});
+                   log::event(
+                       log::Level::warn, "link.lost",
+                       {{"core", core_}, {"text", "the gateway is not there: waiting for it"}});
                  }}),
       mutation_key_(random_key()),
-      report_timer_(this, [](void* owner, Now now) {
-        static_cast<MailService*>(owner)->report_view(now);
-      }) {}
+      report_timer_(
+          this, [](void* owner, Now now) { static_cast<MailService*>(owner)->report_view(now); }) {}
 
 MailService::~MailService() = default;
 
@@ -77,7 +76,8 @@ void MailService::learn(store::StorePosition position) noexcept {
   position_ = std::max(position_, position);
 }
 
-// --- the gateway comes and goes ------------------------------------------------------------------------
+// --- the gateway comes and goes
+// ------------------------------------------------------------------------
 
 void MailService::on_hello(const HelloReply& hello) {
   const bool taken = workers_.submit([this, hello] {
@@ -137,7 +137,8 @@ void MailService::change_interest(MailConnection& connection, store::MailboxId b
   if (store::raw(mailbox) != 0) interested_[store::raw(mailbox)].insert(&connection);
 }
 
-// --- requests ------------------------------------------------------------------------------------------
+// --- requests
+// ------------------------------------------------------------------------------------------
 
 void MailService::perform(MailConnection& connection, MailRequest request) {
   if (auto* credentials = std::get_if<LoginRequest>(&request)) {
@@ -149,21 +150,22 @@ void MailService::perform(MailConnection& connection, MailRequest request) {
   if (const auto* wanted = std::get_if<SnapshotRequest>(&request)) {
     return snapshot(connection, wanted->mailbox);
   }
-  read(connection, [request = std::move(request)](const Result<store::ReaderView*>& view) -> MailReply {
-    if (!view) return failed_reply(request, view.error());
-    store::ReaderView& reader = **view;
-    if (const auto* folders = std::get_if<FoldersRequest>(&request)) {
-      return FoldersReply{reader.folders(folders->account)};
-    }
-    if (const auto* head = std::get_if<HeadRequest>(&request)) {
-      return HeadReply{reader.head(head->mailbox)};
-    }
-    BodiesReply reply;
-    for (const BodiesRequest::Range& range : std::get<BodiesRequest>(request).ranges) {
-      reply.parts.push_back(reader.read_body(range.body, range.offset, range.length));
-    }
-    return reply;
-  });
+  read(connection,
+       [request = std::move(request)](const Result<store::ReaderView*>& view) -> MailReply {
+         if (!view) return failed_reply(request, view.error());
+         store::ReaderView& reader = **view;
+         if (const auto* folders = std::get_if<FoldersRequest>(&request)) {
+           return FoldersReply{reader.folders(folders->account)};
+         }
+         if (const auto* head = std::get_if<HeadRequest>(&request)) {
+           return HeadReply{reader.head(head->mailbox)};
+         }
+         BodiesReply reply;
+         for (const BodiesRequest::Range& range : std::get<BodiesRequest>(request).ranges) {
+           reply.parts.push_back(reader.read_body(range.body, range.offset, range.length));
+         }
+         return reply;
+       });
 }
 
 void MailService::login(MailConnection& connection, LoginRequest request) {
@@ -192,7 +194,8 @@ void MailService::snapshot(MailConnection& connection, store::MailboxId mailbox)
 }
 
 void MailService::mutate(MailConnection& connection, store::MutationBody body) {
-  Mutate message{{.key_high = mutation_key_, .key_low = ++mutation_count_, .body = std::move(body)}};
+  Mutate message{
+      {.key_high = mutation_key_, .key_low = ++mutation_count_, .body = std::move(body)}};
   link_.call(std::move(message), [this, &connection](Result<ReplyBody> reply) {
     if (!reply) return connection.on_reply(MutationDone{std::unexpected(reply.error())});
     store::MutationReply done = std::get<store::MutationReply>(std::move(*reply));
@@ -219,16 +222,16 @@ void MailService::read(MailConnection& connection, Read read) {
         }
       }
     }
-    loop_.post([&connection, reply = read(reached)]() mutable {
-      connection.on_reply(std::move(reply));
-    });
+    loop_.post(
+        [&connection, reply = read(reached)]() mutable { connection.on_reply(std::move(reply)); });
   };
   if (workers_.submit(std::move(job))) return;
-  // More reads than the pool can hold (its queue is as long as a core has connections): the client is told
-  // that the store is busy.
-  loop_.post([&connection, reply = read(fail(ErrorCode::unavailable, "too many reads wait"))]() mutable {
-    connection.on_reply(std::move(reply));
-  });
+  // More reads than the pool can hold (its queue is as long as a core has connections): the client
+  // is told that the store is busy.
+  loop_.post(
+      [&connection, reply = read(fail(ErrorCode::unavailable, "too many reads wait"))]() mutable {
+        connection.on_reply(std::move(reply));
+      });
 }
 
 }  // namespace postern::sidecars

@@ -9,7 +9,8 @@ Result<void> SharedView::follow(const std::string& store_path, std::uint64_t gat
   if (view) {
     if (auto reopened = view->reopen(); !reopened) return reopened;
   } else {
-    auto opened = store::ReaderView::open({.store_path = store_path, .scratch_path = scratch_path_});
+    auto opened =
+        store::ReaderView::open({.store_path = store_path, .scratch_path = scratch_path_});
     if (!opened) return std::unexpected(opened.error());
     view_.store(std::shared_ptr<store::ReaderView>(std::move(*opened)));
   }

@@ -1,8 +1,7 @@
 #include "sidecars/common/sidecar.hpp"
 
-#include <sys/stat.h>
-
 #include <cerrno>
+#include <sys/stat.h>
 
 #include "runtime/log.hpp"
 #include "runtime/process.hpp"
@@ -16,8 +15,8 @@ namespace {
 
 using log::Level;
 
-// Reads that may wait for a worker: one for every connection of a busy sidecar, a closure of some 200 octets
-// each. Beyond it a client is told that the store is busy.
+// Reads that may wait for a worker: one for every connection of a busy sidecar, a closure of some
+// 200 octets each. Beyond it a client is told that the store is busy.
 constexpr std::size_t kWorkerQueueMax = 20'000;
 
 std::vector<metrics::Description> describe_metrics(const std::string& protocol) {
@@ -66,16 +65,18 @@ Result<int> run(const config::DaemonStart& start, Protocol& protocol) {
   if (::mkdir(scratch.c_str(), 0700) != 0 && errno != EEXIST) {
     return fail(ErrorCode::io, "cannot make the folder " + scratch);
   }
-  shared.metrics->add_reader(
-      {"postern_" + protocol.name() + "_connections_open", "Connections open now", metrics::Kind::gauge, "", ""},
-      [&shared] {
-        double open = 0;
-        for (const auto& listener : shared.listeners) open += listener->open_connections.load();
-        return open;
-      });
+  shared.metrics->add_reader({"postern_" + protocol.name() + "_connections_open",
+                              "Connections open now", metrics::Kind::gauge, "", ""},
+                             [&shared] {
+                               double open = 0;
+                               for (const auto& listener : shared.listeners)
+                                 open += listener->open_connections.load();
+                               return open;
+                             });
   if (const std::string& listen = protocol.metrics_endpoint(shared.settings.metrics);
       !listen.empty()) {
-    if (auto served = shared.metrics->serve(listen); !served) return std::unexpected(served.error());
+    if (auto served = shared.metrics->serve(listen); !served)
+      return std::unexpected(served.error());
   }
   shared.view = std::make_unique<SharedView>(scratch);
   shared.workers = std::make_unique<WorkerPool>(config::count_or_cpus(runtime.worker_threads),

@@ -6,8 +6,8 @@ Result<std::unique_ptr<CoreService>> SidecarCore::create(EventLoop& loop, std::u
                                                          SidecarShared& shared) {
   std::unique_ptr<SidecarCore> core(new SidecarCore(loop, index, shared));
   if (shared.tls_configured()) {
-    auto tls = TlsContext::load(shared.settings.tls.certificate, shared.settings.tls.key,
-                                shared.tickets);
+    auto tls =
+        TlsContext::load(shared.settings.tls.certificate, shared.settings.tls.key, shared.tickets);
     if (!tls) return std::unexpected(tls.error());
     core->tls_ = std::move(*tls);
   }
@@ -44,7 +44,8 @@ void SidecarCore::accept(ListenerState& state, const SocketAddress& address, Uni
   const std::uint32_t open = state.open_connections.fetch_add(1, std::memory_order_relaxed) + 1;
   cells_.add(kConnectionsAccepted);
   if (state.settings.connections_max != 0 && open > state.settings.connections_max) {
-    // Neither POP3 nor IMAP has a greeting that says "later" to every client: the connection is closed.
+    // Neither POP3 nor IMAP has a greeting that says "later" to every client: the connection is
+    // closed.
     state.open_connections.fetch_sub(1, std::memory_order_relaxed);
     cells_.add(kConnectionsRefused);
     return;

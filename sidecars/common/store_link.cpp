@@ -1,11 +1,10 @@
 #include "sidecars/common/store_link.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "runtime/assert.hpp"
@@ -18,15 +17,17 @@ namespace {
 
 using namespace store::rpc;
 
-// How long a request may wait for its answer, a gateway's restart included: a mail client waits longer for a
-// login than for anything it would have to be told twice.
+// How long a request may wait for its answer, a gateway's restart included: a mail client waits
+// longer for a login than for anything it would have to be told twice.
 constexpr Duration kCallTimeout = std::chrono::seconds(15);
-// Pauses between attempts to connect: short at first, for a gateway that restarts is back within a second.
+// Pauses between attempts to connect: short at first, for a gateway that restarts is back within a
+// second.
 constexpr Duration kBackoffMin = std::chrono::milliseconds(20);
 constexpr Duration kBackoffMax = std::chrono::milliseconds(500);
 // How often expired calls are looked for.
 constexpr Duration kTick = std::chrono::seconds(1);
-// Requests that may wait for a gateway that is not there. More logins than this are refused at once.
+// Requests that may wait for a gateway that is not there. More logins than this are refused at
+// once.
 constexpr std::size_t kWaitingMax = 10'000;
 
 /// ClientCore in the shape that a Connection drives.
@@ -63,7 +64,8 @@ UniqueFd connect_unix(const std::string& path) {
   std::memcpy(address.sun_path, path.data(), path.size());
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return {};
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return {};
   // io_uring waits for readiness by itself, but only on a blocking descriptor.
   ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
   return fd;
@@ -74,8 +76,11 @@ UniqueFd connect_unix(const std::string& path) {
 /// The socket of one connected link.
 class LinkConnection final : public Connection {
  public:
-  LinkConnection(StoreLink& link, EventLoop& event_loop, UniqueFd fd, const std::string& client_name)
-      : Connection(event_loop, std::move(fd), {.unix_socket = true}), link_(link), session_(client_name) {}
+  LinkConnection(StoreLink& link, EventLoop& event_loop, UniqueFd fd,
+                 const std::string& client_name)
+      : Connection(event_loop, std::move(fd), {.unix_socket = true}),
+        link_(link),
+        session_(client_name) {}
 
   ClientCore& core() noexcept { return session_.core(); }
   void send() {
@@ -148,8 +153,9 @@ void StoreLink::on_timer(Now now) {
     waiting_.pop_front();
     call.answer(fail(ErrorCode::unavailable, "the gateway is not there"));
   }
-  const bool overdue = std::any_of(outstanding_.begin(), outstanding_.end(),
-                                   [&](const auto& item) { return item.second.expires <= now.mono; });
+  const bool overdue = std::any_of(outstanding_.begin(), outstanding_.end(), [&](const auto& item) {
+    return item.second.expires <= now.mono;
+  });
   if (overdue && connection_) connection_->abort();  // it hangs: start over with a fresh link
   arm_timer();
 }

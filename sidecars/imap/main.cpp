@@ -46,7 +46,9 @@ class SessionLog final : public SessionObserver {
 class Imap final : public sidecars::Protocol {
  public:
   std::string name() const override { return "imap"; }
-  std::string purpose() const override { return "Postern's IMAP sidecar: reads the gateway's store."; }
+  std::string purpose() const override {
+    return "Postern's IMAP sidecar: reads the gateway's store.";
+  }
 
   void configure(const config::Settings& settings) override {
     settings_ = settings.imap;

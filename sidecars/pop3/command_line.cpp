@@ -17,6 +17,7 @@ CommandLine split_command_line(std::string_view line) noexcept {
   const std::size_t keyword_end = line.find_first_of(kSeparators);
   out.keyword = line.substr(0, keyword_end);
   if (keyword_end == std::string_view::npos) return out;
+  out.tail = line.substr(keyword_end + 1);
   const std::size_t rest_begin = line.find_first_not_of(kSeparators, keyword_end);
   if (rest_begin == std::string_view::npos) return out;
   out.rest = line.substr(rest_begin);

@@ -14,7 +14,9 @@ struct CommandLine {
   static constexpr std::size_t kArgumentsMax = 3;  ///< more are counted, but not kept
 
   std::string_view keyword;  ///< as sent; compare without case
-  /// Everything behind the separators that follow the keyword, inner and trailing blanks included.
+  /// Everything behind the one separator that follows the keyword, blanks at both ends included.
+  std::string_view tail;
+  /// Everything behind all separators that follow the keyword, inner and trailing blanks included.
   std::string_view rest;
   std::array<std::string_view, kArgumentsMax> arguments;  ///< blank-separated pieces of `rest`
   std::size_t argument_count = 0;                         ///< may exceed kArgumentsMax

@@ -45,7 +45,7 @@ inline constexpr std::size_t kProduceListingLines = 1024;
 inline constexpr std::size_t kReadAheadMessagesMax = 256;
 /// Lines of not yet consumed input that are looked at for RETR and TOP commands to come.
 inline constexpr std::size_t kLookAheadLinesMax = 1024;
-/// First octets read for a TOP. Nine headers in ten are shorter (the rest takes another read).
+/// First octets read for a TOP. Most headers are shorter; a longer one takes another read.
 inline constexpr std::uint64_t kTopFirstReadOctets = 8 * 1024;
 /// Octets a body line is taken to have when TOP guesses how much to read for the lines asked.
 inline constexpr std::uint64_t kTopOctetsPerLine = 80;

@@ -9,8 +9,7 @@ namespace postern::pop3 {
 Maildrop::Maildrop(store::MailboxSnapshotPtr snapshot) : snapshot_(std::move(snapshot)) {
   POSTERN_ASSERT(snapshot_ != nullptr);
   // Summed from the rows and not taken from the head's counter: STAT must agree with LIST whatever
-  // happens to a counter. 10,000 messages are 560 KiB to walk, about 10 us; a login costs a
-  // password hash.
+  // happens to a counter. One walk over rows that are in memory, once a session.
   for (const auto& block : snapshot_->blocks())
     for (const auto& entry : *block) total_octets_ += entry.size_octets;
 }

@@ -23,8 +23,9 @@ class SessionLog final : public Pop3Observer {
   }
   void on_login_failed(const LoginEvent& event) override {
     cells_.add(sidecars::kLoginsFailed);
-    log::event(Level::info, "pop3.login.failed",
-               {{"client", event.peer.address}, {"user", event.user}, {"mechanism", event.mechanism}});
+    log::event(
+        Level::info, "pop3.login.failed",
+        {{"client", event.peer.address}, {"user", event.user}, {"mechanism", event.mechanism}});
   }
   void on_session_end(const PeerFacts& peer, const SessionSummary& summary) override {
     log::event(Level::info, "pop3.session.end",
@@ -43,7 +44,9 @@ class SessionLog final : public Pop3Observer {
 class Pop3 final : public sidecars::Protocol {
  public:
   std::string name() const override { return "pop3"; }
-  std::string purpose() const override { return "Postern's POP3 sidecar: reads the gateway's store."; }
+  std::string purpose() const override {
+    return "Postern's POP3 sidecar: reads the gateway's store.";
+  }
 
   void configure(const config::Settings& settings) override {
     settings_ = settings.pop3;

@@ -2,7 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <fmt/format.h>
+#include <system_error>
 
 #include "runtime/core_group.hpp"
 #include "runtime/log.hpp"
@@ -36,6 +38,16 @@ std::expected<DaemonStart, int> start_daemon(int argc, char** argv, const std::s
   const LogSettings& logging = start.settings.log;
   log::start(log::parse_level(logging.level),
              logging.format == "json" ? log::Format::json : log::Format::logfmt, name);
+  std::error_code error;
+  std::filesystem::create_directories(start.settings.state, error);
+  if (error) {
+    fmt::print(
+        stderr,
+        "{}: cannot make the state folder {}: {}; set state to a folder that this user may write\n",
+        name, start.settings.state, error.message());
+    log::stop();
+    return std::unexpected(static_cast<int>(process::kExitFailed));
+  }
   for (const std::string& warning : warnings(start.settings)) {
     log::event(log::Level::warn, "config.warning", {{"text", warning}});
   }

@@ -93,8 +93,9 @@ def test_bad_commands_are_refused_and_change_nothing(protocol, postern, account,
                         session.ok("NOOP")
                     else:
                         session.send(bad + b"\r\n")
-                        answer = session.response()
-                        assert not answer.startswith(b"t OK"), (bad, answer)
+                        if bad:  # an empty line has no tag to answer to
+                            answer = session.response()
+                            assert not answer.startswith(b"t OK"), (bad, answer)
                         session.ok("NOOP")
                 except wire.Closed:
                     pass  # a server may hang up on nonsense

@@ -271,7 +271,7 @@ void add_up_command(CLI::App& app, const Globals& globals, Action& action) {
       "\n"
       "Examples:\n"
       "  postern up\n"
-      "  postern up --state /tmp/try --port-base 3000 --listen ::1");
+      "  postern up --state ./try --port-base 3000 --listen ::1");
   up->add_option("--state", options->state, "Folder for mail, keys, configuration and logs")
       ->type_name("DIR")
       ->capture_default_str();

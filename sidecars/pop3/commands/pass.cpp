@@ -6,16 +6,16 @@
 
 namespace postern::pop3 {
 
-// POP-17: the rest of the line is the password, inner and trailing blanks included. Blanks before
-// it are the separator, of which POP-01 allows several: a password that begins with a blank needs
-// AUTH.
+// POP-17: the whole rest of the line is the password, blanks at its beginning and end included. So
+// here, and only here, one blank is the separator and further ones are not (POP-01): clients send
+// what the user typed.
 void Pop3Session::command_pass(const CommandLine& line, Now) {
   if (!plaintext_permitted()) {
     reply_error("plaintext login needs TLS: use STLS first");
   } else if (!user_given_) {
     reply_error("send USER first");
   } else {
-    begin_login(std::exchange(user_, {}), std::string(line.rest), "USER");
+    begin_login(std::exchange(user_, {}), std::string(line.tail), "USER");
   }
 }
 

@@ -2,12 +2,11 @@
 #include "runtime/connection.hpp"
 
 #include <fcntl.h>
+#include <functional>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
-
-#include <functional>
 #include <string>
+#include <sys/socket.h>
 
 #include "runtime/socket_address.hpp"
 #include "tests/unit/runtime/test_certificate.hpp"
@@ -18,8 +17,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// Answers every line with itself. "quit" closes, "tls" starts TLS, "wait" asks for an answer, "flood" sends
-/// a megabyte whenever everything before it was sent.
+/// Answers every line with itself. "quit" closes, "tls" starts TLS, "wait" asks for an answer,
+/// "flood" sends a megabyte whenever everything before it was sent.
 class EchoSession final : public Session {
  public:
   void on_open(Now) override { output_.bytes += "hello\n"; }
@@ -249,12 +248,13 @@ TEST_F(ConnectionTest, InputThatIsNotConsumedStopsTheReceiving) {
   const std::string junk(1 << 16, 'y');
   std::size_t sent = 0;
   for (int round = 0; round < 2000; ++round) {
-    const ssize_t put = ::send(client_.get(), junk.data(), junk.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t put =
+        ::send(client_.get(), junk.data(), junk.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (put > 0) sent += static_cast<std::size_t>(put);
     run_once();
   }
-  // What the connection holds and the kernel's socket buffers (some MiB on loopback), not the 128 MiB that
-  // were offered.
+  // What the connection holds and the kernel's socket buffers (some MiB on loopback), not the 128
+  // MiB that were offered.
   EXPECT_LT(sent, 16u << 20);
   EXPECT_GT(sent, 64u << 10);
 }
@@ -274,8 +274,8 @@ TEST_F(ConnectionTest, ShutdownReachesTheSession) {
 
 TEST_F(ConnectionTest, StartTlsDiscardsClearTextAndThenEncrypts) {
   const test::Certificate certificate;
-  auto context = TlsContext::load(certificate.certificate_path(), certificate.key_path(),
-                                  make_ticket_keys());
+  auto context =
+      TlsContext::load(certificate.certificate_path(), certificate.key_path(), make_ticket_keys());
   ASSERT_TRUE(context) << context.error().message;
   open({.tls = context->get()});
   send("tls\ninjected\n");
@@ -297,8 +297,8 @@ TEST_F(ConnectionTest, StartTlsDiscardsClearTextAndThenEncrypts) {
 
 TEST_F(ConnectionTest, PlainTextOnAnImplicitTlsPortIsCutOff) {
   const test::Certificate certificate;
-  auto context = TlsContext::load(certificate.certificate_path(), certificate.key_path(),
-                                  make_ticket_keys());
+  auto context =
+      TlsContext::load(certificate.certificate_path(), certificate.key_path(), make_ticket_keys());
   ASSERT_TRUE(context) << context.error().message;
   open({.tls = context->get(), .implicit_tls = true});
   send("EHLO example.org\r\n");

@@ -1,8 +1,7 @@
 #include "runtime/event_loop.hpp"
 
-#include <gtest/gtest.h>
-
 #include <atomic>
+#include <gtest/gtest.h>
 #include <thread>
 
 #include "runtime/worker_pool.hpp"
@@ -107,9 +106,8 @@ TEST(EventLoop, TimersRunWhileTheLoopIsIdle) {
     static_cast<Owner*>(o)->ran.store(true);
     static_cast<Owner*>(o)->ran.notify_all();
   });
-  thread.loop().post([&] {
-    thread.loop().timers().arm(*timer, thread.loop().now().mono + milliseconds(30));
-  });
+  thread.loop().post(
+      [&] { thread.loop().timers().arm(*timer, thread.loop().now().mono + milliseconds(30)); });
   ran.wait(false);
   EXPECT_TRUE(ran.load());
   std::atomic<bool> gone{false};

@@ -1,7 +1,6 @@
 #include "runtime/metrics.hpp"
 
 #include <gtest/gtest.h>
-
 #include <thread>
 
 namespace postern::metrics {

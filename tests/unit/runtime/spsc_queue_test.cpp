@@ -1,7 +1,6 @@
 #include "runtime/spsc_queue.hpp"
 
 #include <gtest/gtest.h>
-
 #include <memory>
 #include <thread>
 

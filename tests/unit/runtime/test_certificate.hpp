@@ -1,6 +1,8 @@
 // A throw-away certificate and a TLS client over memory, for tests.
 #pragma once
 
+#include <cstdlib>
+#include <filesystem>
 #include <openssl/bio.h>
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
@@ -8,10 +10,8 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#include <unistd.h>
-
-#include <cstdlib>
 #include <string>
+#include <unistd.h>
 
 namespace postern::test {
 
@@ -19,8 +19,8 @@ namespace postern::test {
 class Certificate {
  public:
   Certificate() {
-    char folder[] = "/tmp/postern-test-XXXXXX";
-    folder_ = ::mkdtemp(folder);
+    folder_ = (std::filesystem::temp_directory_path() / "postern-test-XXXXXX").string();
+    if (::mkdtemp(folder_.data()) == nullptr) std::abort();
     EC_KEY* ec = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
     EC_KEY_generate_key(ec);
     EVP_PKEY* key = EVP_PKEY_new();

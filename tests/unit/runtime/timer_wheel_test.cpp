@@ -1,7 +1,6 @@
 #include "runtime/timer_wheel.hpp"
 
 #include <gtest/gtest.h>
-
 #include <memory>
 #include <random>
 #include <vector>
@@ -95,7 +94,8 @@ TEST(TimerWheel, HandlerMayDestroyItsOwnerAndArmOthers) {
   EXPECT_EQ(other.runs, 1);
 }
 
-// Never early, at most a tick and the step late, whatever the distance; idle_time() never oversleeps.
+// Never early, at most a tick and the step late, whatever the distance; idle_time() never
+// oversleeps.
 TEST(TimerWheel, RandomDeadlinesRunOnTimeWhenTheLoopSleepsAsItIsTold) {
   std::mt19937_64 random(20260101);
   TimerWheel wheel{MonoTime{}};

@@ -261,17 +261,17 @@ TEST(EngineClock, EveryStartAndEveryFlushWritesAClockRow) {
   }
   EXPECT_EQ(read_store(dir.path()).clock_rows, 1u);
   {
-    // 200,000 message rows fill the memtable of 16 MiB at least once.
+    // 400,000 message rows fill the memtable of 16 MiB at least once.
     EngineUnderTest store(dir.path());
     std::vector<MailboxId> inboxes;
     for (int i = 0; i < 100; ++i)
       inboxes.push_back(store.add_user("u" + std::to_string(i) + "@x.example"));
     std::vector<std::unique_ptr<SpoolRequest>> requests;
-    for (int i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 4000; ++i) {
       requests.push_back(make_message(inboxes, "m"));
       while (!store.engine().submit(requests.back().get())) std::this_thread::yield();
     }
-    ASSERT_TRUE(store.sink().wait_for(2000));
+    ASSERT_TRUE(store.sink().wait_for(4000));
   }
   EXPECT_GE(read_store(dir.path()).clock_rows, 3u);
 }

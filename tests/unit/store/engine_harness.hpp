@@ -95,6 +95,7 @@ struct StoreContents {
   std::map<BodyId, std::uint32_t> references;
   std::vector<QueueEntry> queue;
   std::vector<std::string> meta_keys;
+  std::set<BodyId> doomed;  ///< on the list of bodies to be deleted
   std::size_t clock_rows = 0;
   std::map<std::pair<AccountId, MailboxId>, schema::FolderRow> folders;
 };

@@ -1,7 +1,7 @@
 // AUTH (RFC 4954) with PLAIN and LOGIN, and its limits.
 #include <gtest/gtest.h>
 
-#include "smtp_driver.hpp"
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::smtp::test {
 namespace {

@@ -1,7 +1,7 @@
 // Every command in every state.
 #include <gtest/gtest.h>
 
-#include "smtp_driver.hpp"
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::smtp::test {
 namespace {

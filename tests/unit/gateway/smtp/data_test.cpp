@@ -1,7 +1,7 @@
 // DATA: what is stored, what is refused, and when 250 is said.
 #include <gtest/gtest.h>
 
-#include "smtp_driver.hpp"
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::smtp::test {
 namespace {

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <random>
 
-#include "smtp_driver.hpp"
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::smtp::test {
 namespace {

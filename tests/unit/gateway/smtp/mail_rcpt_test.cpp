@@ -1,7 +1,7 @@
 // MAIL and RCPT: syntax as the client sees it, parameters, and who may send where.
 #include <gtest/gtest.h>
 
-#include "smtp_driver.hpp"
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::smtp::test {
 namespace {

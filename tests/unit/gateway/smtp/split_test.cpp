@@ -2,7 +2,7 @@
 // octet, and split in two at every place.
 #include <gtest/gtest.h>
 
-#include "smtp_driver.hpp"
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::smtp::test {
 namespace {
@@ -70,7 +70,7 @@ const std::string kScripts[] = {
         "RCPT TO:<alice@example.org>\r\nBDAT 351 LAST\r\n\r\n" +
         std::string(348, 'x') +
         "\n"
-        "MAIL FROM:<a@b>\r\nRCPT TO:<alice@example.org>\r\nBDAT 89 LAST\r\nA: " +
+        "MAIL FROM:<a@b>\r\nRCPT TO:<alice@example.org>\r\nBDAT 91 LAST\r\nA: " +
         std::string(75, 'h') +
         "\r\n\r\nReceived\nMAIL FROM:<a@b>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\nA: " +
         std::string(76, 'h') + "\nReceived: x\r\n\r\n.\r\n",

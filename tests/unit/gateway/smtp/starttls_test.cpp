@@ -1,7 +1,7 @@
 // STARTTLS (RFC 3207) and implicit TLS (RFC 8314).
 #include <gtest/gtest.h>
 
-#include "smtp_driver.hpp"
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::smtp::test {
 namespace {

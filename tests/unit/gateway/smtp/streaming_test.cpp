@@ -1,7 +1,7 @@
 // Large messages: their chunks go to the store while they arrive.
 #include <gtest/gtest.h>
 
-#include "smtp_driver.hpp"
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::smtp::test {
 namespace {

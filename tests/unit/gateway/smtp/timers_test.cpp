@@ -1,7 +1,7 @@
 // Timers (SMTP-04, SMTP-05), tarpit (SMTP-20), limits that end a session (SMTP-12) and shutdown.
 #include <gtest/gtest.h>
 
-#include "smtp_driver.hpp"
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::smtp::test {
 namespace {

@@ -10,6 +10,7 @@ TEST(CommandLine, SplitsAtRunsOfBlanks) {  // POP-01
   const auto line = split_command_line("TOP \t 12\t\t  7");
   EXPECT_EQ(line.keyword, "TOP");
   EXPECT_EQ(line.rest, "12\t\t  7");
+  EXPECT_EQ(line.tail, "\t 12\t\t  7");
   ASSERT_EQ(line.argument_count, 2u);
   EXPECT_EQ(line.arguments[0], "12");
   EXPECT_EQ(line.arguments[1], "7");
@@ -23,7 +24,10 @@ TEST(CommandLine, TrailingBlanksAreNoArgument) {
 }
 
 TEST(CommandLine, RestKeepsInnerAndTrailingBlanks) {  // POP-17
-  EXPECT_EQ(split_command_line("PASS a  b\t ").rest, "a  b\t ");
+  EXPECT_EQ(split_command_line("USER a  b\t ").rest, "a  b\t ");
+  EXPECT_EQ(split_command_line("USER \t a").rest, "a");
+  EXPECT_EQ(split_command_line("PASS \t a b ").tail, "\t a b ");
+  EXPECT_EQ(split_command_line("PASS").tail, "");
 }
 
 TEST(CommandLine, CountsMoreArgumentsThanItKeeps) {

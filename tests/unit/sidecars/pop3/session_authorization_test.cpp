@@ -45,10 +45,10 @@ TEST_F(AuthorizationTest, UserAndPass) {
 
 TEST_F(AuthorizationTest, PasswordIsTheRestOfTheLine) {  // POP-01, POP-17
   Pop3Driver driver(store);
-  driver.ask("user \t anna@example.org\t \r\npass \t a b\t c \t\r\n");
+  driver.ask("user \t anna@example.org\t \r\npass\t \ta b\t c \t\r\n");
   ASSERT_EQ(store.logins.size(), 1u);
   EXPECT_EQ(store.logins[0].user, "anna@example.org");
-  EXPECT_EQ(store.logins[0].password, "a b\t c \t");
+  EXPECT_EQ(store.logins[0].password, " \ta b\t c \t");
 }
 
 TEST_F(AuthorizationTest, UserIsAcceptedWhetherOrNotItExists) {  // POP-16

@@ -141,10 +141,12 @@ void idle(benchmark::State& state, Method method) {
     Sleeper other(method);
     made.set_value(other.good() ? &other : nullptr);
     if (!other.good()) return;
-    do {
+    // Decided by what was set before the bell that woke us: the last one is answered, too.
+    for (bool last = false; !last;) {
       other.sleep();
+      last = stopping.load(std::memory_order_acquire);
       other.ring_at(mine);
-    } while (!stopping.load(std::memory_order_acquire));
+    }
   });
   Sleeper* other = made.get_future().get();
   if (other == nullptr) {

@@ -1,5 +1,7 @@
 #include "gateway/core.hpp"
 
+#include <algorithm>
+
 #include "gateway/metric_ids.hpp"
 #include "gateway/store_service.hpp"
 #include "runtime/log.hpp"
@@ -37,7 +39,9 @@ GatewayCore::GatewayCore(EventLoop& loop, std::uint32_t index, GatewayShared& sh
       cells_(shared.metrics->add_cells()),
       message_ids_(index, shared.start_unix_ms),
       directory_generation_(shared.engine->directory_generation()),
-      directory_(shared.engine->directory()) {
+      directory_(shared.engine->directory()),
+      held_octets_max_(static_cast<std::int64_t>(shared.settings.store.memory_budget_octets /
+                                                 std::max(shared.cores, 1U))) {
   loop_.add_source([this] {
     follow_directory();
     return take_completions();

@@ -21,7 +21,7 @@ class StoreService;
 using CompletionQueue = SpscQueue<store::SpoolRequest*>;
 
 /// Made, used and destroyed on its core's thread.
-class GatewayCore final : public CoreService {
+class GatewayCore final : public CoreService, private smtp::SmtpPolicy {
  public:
   static Result<std::unique_ptr<CoreService>> create(EventLoop& loop, std::uint32_t index,
                                                      GatewayShared& shared,
@@ -40,6 +40,9 @@ class GatewayCore final : public CoreService {
   smtp::MessageIdSource& message_ids() noexcept { return message_ids_; }
   const store::DirectoryPtr& directory() const noexcept { return directory_; }
   ConnectionSet<SmtpConnection>& connections() noexcept { return connections_; }
+  smtp::SmtpPolicy& policy() noexcept { return *this; }
+  /// A connection now holds `by` octets of messages more (or less) in memory.
+  void count_held_octets(std::int64_t by) noexcept { held_octets_ += by; }
 
  private:
   GatewayCore(EventLoop& loop, std::uint32_t index, GatewayShared& shared,
@@ -47,6 +50,10 @@ class GatewayCore final : public CoreService {
   Result<void> open_listeners();
   void accept(ListenerState& state, const SocketAddress& address, UniqueFd fd);
   bool take_completions();
+  // Rates are counted by nobody yet: every message is admitted.
+  bool admit_message(const PeerFacts&, std::string_view, Now) override { return true; }
+  bool has_room() override { return held_octets_ < held_octets_max_; }
+  Duration greeting_delay(const PeerFacts&, Now) override { return Duration::zero(); }
   void follow_directory();
 
   EventLoop& loop_;
@@ -61,6 +68,8 @@ class GatewayCore final : public CoreService {
   store::DirectoryPtr directory_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   ConnectionSet<SmtpConnection> connections_;
+  std::int64_t held_octets_ = 0;        // of messages in memory, this core's connections together
+  const std::int64_t held_octets_max_;  // this core's share of [store] memory_budget_octets
   bool draining_ = false;
 };
 

@@ -120,6 +120,7 @@ Result<int> run(const config::DaemonStart& start) {
   shared.metrics = std::make_unique<metrics::Registry>(describe_metrics());
   const config::RuntimeSettings& runtime = shared.settings.runtime;
   const std::uint32_t cores = config::count_or_cpus(runtime.cores);
+  shared.cores = cores;
 
   // Everything that can be wrong with the machine comes first: nothing is opened in vain.
   if (auto ring = EventLoop::create(config::ring_options(runtime)); !ring) {

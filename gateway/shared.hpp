@@ -36,6 +36,7 @@ struct GatewayShared {
   std::unique_ptr<store::Engine> engine;
   std::unique_ptr<store::Authenticator> authenticator;
   std::unique_ptr<WorkerPool> workers;
+  std::uint32_t cores = 1;
   std::int64_t start_unix_ms = 0;
   std::uint64_t epoch = 0;  ///< random per start: tells sidecars that the writer was restarted
 

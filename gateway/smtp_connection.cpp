@@ -33,9 +33,13 @@ SmtpConnection::SmtpConnection(GatewayCore& core, ListenerState& listener, Uniqu
       listener_(listener),
       peer_(std::move(peer)),
       session_(listener.profile, peer_,
-               {.ids = &core.message_ids(), .observer = this, .directory = core.directory()}) {}
+               {.ids = &core.message_ids(),
+                .observer = this,
+                .policy = &core.policy(),
+                .directory = core.directory()}) {}
 
 SmtpConnection::~SmtpConnection() {
+  core_.count_held_octets(-held_octets_);
   listener_.open_connections.fetch_sub(1, std::memory_order_relaxed);
   core_.cells().set(kConnectionsOpen, core_.cells().get(kConnectionsOpen) - 1);
 }
@@ -65,6 +69,18 @@ void SmtpConnection::after_session_call() {
       abandon();
     }
   }
+  account_memory();
+}
+
+// What the message holds in memory: octets not handed over yet, and those in the store's hands.
+void SmtpConnection::account_memory() {
+  auto held = static_cast<std::int64_t>(session_.conversation().intake.body().buffered());
+  if (const store::SpoolRequest* message = session_.message(); message != nullptr) {
+    held += static_cast<std::int64_t>(message->segment.octets);
+  }
+  if (held == held_octets_) return;
+  core_.count_held_octets(held - held_octets_);
+  held_octets_ = held;
 }
 
 void SmtpConnection::verify(smtp::VerifyRequest request) {

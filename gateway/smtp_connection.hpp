@@ -40,6 +40,7 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   void verify(smtp::VerifyRequest request);
   void submit();
   void abandon();
+  void account_memory();
 
   void on_message_accepted(const store::SpoolRequest& message) override;
   void on_message_refused(const store::SpoolRequest& message, std::string_view reply) override;
@@ -54,6 +55,7 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   smtp::SmtpSession session_;
   std::unique_ptr<store::SpoolRequest> abandoned_;  // in the store's hands
   std::optional<smtp::Refusal> refusal_;
+  std::int64_t held_octets_ = 0;  // of this connection's message, as the core has counted them
   int answers_outstanding_ = 0;
 };
 

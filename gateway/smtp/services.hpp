@@ -18,6 +18,8 @@ class SmtpPolicy {
   virtual ~SmtpPolicy() = default;
   /// Whether the client may begin another message (SMTP-09). `identity` is empty before AUTH.
   virtual bool admit_message(const PeerFacts& peer, std::string_view identity, Now now) = 0;
+  /// Whether there is memory for another message now (SMTP-13); if not, MAIL is answered 452 4.3.1.
+  virtual bool has_room() { return true; }
   /// How long the greeting is held back from a client that misbehaved before (SMTP-20); zero: not
   /// at all.
   virtual Duration greeting_delay(const PeerFacts& peer, Now now) = 0;

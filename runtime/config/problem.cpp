@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <fmt/format.h>
+#include <tuple>
 
 namespace postern::config {
 namespace {
@@ -50,8 +51,9 @@ std::string describe(const ConfigProblem& problem) {
 std::string describe(std::span<const ConfigProblem> problems) {
   std::vector<const ConfigProblem*> ordered;
   for (const ConfigProblem& problem : problems) ordered.push_back(&problem);
-  std::ranges::stable_sort(ordered, [](const ConfigProblem* a, const ConfigProblem* b) {
-    return a->line != b->line ? a->line < b->line : a->column < b->column;
+  // Equal places keep the order found: `ordered` points into one array.
+  std::ranges::sort(ordered, [](const ConfigProblem* a, const ConfigProblem* b) {
+    return std::tie(a->line, a->column, a) < std::tie(b->line, b->column, b);
   });
   std::string out;
   for (const ConfigProblem* problem : ordered) out += describe(*problem) + "\n";

@@ -85,14 +85,14 @@ void bind(Binder& b, LogSettings& s) {
 }
 
 void bind(Binder& b, MetricsSettings& s) {
-  const auto endpoint = [&b](std::string_view key, std::string& value, std::string_view help) {
-    b.text(key, value, help,
-           [](std::string_view text) { return text.empty() ? std::nullopt : check_endpoint(text); });
+  const auto check = [](std::string_view text) {
+    return text.empty() ? std::nullopt : check_endpoint(text);
   };
-  endpoint("listen", s.listen,
-           "Address and port of the gateway's Prometheus endpoint, \"127.0.0.1:9125\". Empty: none.");
-  endpoint("listen_pop3", s.listen_pop3, "The same for postern-pop3.");
-  endpoint("listen_imap", s.listen_imap, "The same for postern-imap.");
+  b.text("listen", s.listen,
+         "Address and port of the gateway's Prometheus endpoint, \"127.0.0.1:9125\". Empty: none.",
+         check);
+  b.text("listen_pop3", s.listen_pop3, "The same for postern-pop3.", check);
+  b.text("listen_imap", s.listen_imap, "The same for postern-imap.", check);
   const bool distinct = (s.listen.empty() || s.listen != s.listen_pop3) &&
                         (s.listen.empty() || s.listen != s.listen_imap) &&
                         (s.listen_pop3.empty() || s.listen_pop3 != s.listen_imap);

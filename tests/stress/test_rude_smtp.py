@@ -2,6 +2,7 @@
 
 import random
 import socket
+import time
 
 import pytest
 
@@ -9,6 +10,7 @@ from harness import messages, wire
 from harness.load import strip_trace
 from harness.server import PASSWORD
 from harness.rude import push, undisturbed
+from harness.waiting import wait_until
 
 SENDER = "rude@elsewhere.example"
 
@@ -290,3 +292,32 @@ def test_rude_clients_all_at_once(running_postern):
     assert wire.read_all_pop3(postern, target, PASSWORD) == {}
     for session in sessions:
         session.close()
+
+
+def test_memory_budget_refuses_new_mail_and_lets_go(running_postern):
+    """[store] memory_budget_octets: messages in memory beyond it make MAIL 452 4.3.1, until they are gone."""
+    postern, (target,) = running_postern(
+        settings={"store": {"memory_budget_octets": 16 * messages.MIB}, "runtime": {"cores": 1}})
+    holders = []
+    half = b"Subject: held\r\n\r\n" + b"0123456789abcde\r\n" * (900 * 1024 // 17)
+    refused = None
+    for _ in range(40):
+        session = wire.open_smtp(postern)
+        reply = session.command(f"MAIL FROM:<{SENDER}>")
+        if reply.code == 452:
+            assert "4.3.1" in reply.text, reply
+            refused = session
+            break
+        assert reply.code == 250, reply
+        session.must(250, f"RCPT TO:<{target}>")
+        session.must(354, "DATA")
+        session.send(half)
+        holders.append(session)
+        time.sleep(0.05)
+    assert refused is not None, "forty half mails of 900 KiB fitted into 16 MiB"
+    assert len(holders) >= 16, f"refused after {len(holders)} mails: the budget is larger"
+    for session in holders:
+        session.close()
+    wait_until(lambda: refused.command(f"MAIL FROM:<{SENDER}>").code == 250, 10,
+               "there is room again")
+    refused.close()

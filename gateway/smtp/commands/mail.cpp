@@ -99,6 +99,7 @@ void run_mail(Conversation& conversation, const CommandCall& call) {
     refuse(Reply::rate_exceeded);
     return conversation.end(EndReason::rate_limited);
   }
+  if (policy != nullptr && !policy->has_room()) return refuse(Reply::busy);
   conversation.open_transaction(path.mailbox, parameters.smtputf8,
                                 parameters.body_8bit.value_or(false));
   conversation.reply(Reply::sender_ok);

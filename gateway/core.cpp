@@ -25,7 +25,7 @@ Result<std::unique_ptr<CoreService>> GatewayCore::create(EventLoop& loop, std::u
       return std::unexpected(started.error());
     }
   }
-  for (auto& listener : core->listeners_) listener->start();
+  core->listeners_.start();
   return core;
 }
 
@@ -52,14 +52,12 @@ GatewayCore::~GatewayCore() = default;
 
 Result<void> GatewayCore::open_listeners() {
   for (auto& state : shared_.listeners) {
-    for (const SocketAddress& address : state->addresses) {
-      auto fd = listen_tcp(address, state->settings.backlog);
-      if (!fd) return std::unexpected(fd.error());
-      listeners_.push_back(std::make_unique<Listener>(
-          loop_, std::move(*fd), [this, state = state.get(), &address](UniqueFd accepted) {
-            accept(*state, address, std::move(accepted));
-          }));
-    }
+    auto opened = listeners_.open(
+        loop_, state->addresses, state->settings.backlog,
+        [this, state = state.get()](const SocketAddress& address, UniqueFd accepted) {
+          accept(*state, address, std::move(accepted));
+        });
+    if (!opened) return opened;
   }
   return {};
 }
@@ -108,15 +106,12 @@ void GatewayCore::follow_directory() {
 
 void GatewayCore::begin_drain() {
   draining_ = true;
-  for (auto& listener : listeners_) listener->stop();
+  listeners_.stop();
   connections_.for_each([](SmtpConnection& connection) { connection.begin_shutdown(); });
 }
 
 bool GatewayCore::drained() const {
-  for (const auto& listener : listeners_) {
-    if (!listener->stopped()) return false;
-  }
-  if (!draining_ || !connections_.empty()) return false;
+  if (!draining_ || !listeners_.stopped() || !connections_.empty()) return false;
   if (service_ == nullptr) return true;
   // Sidecars keep the store service until the last mail session of the gateway has ended.
   service_->begin_drain();

@@ -66,7 +66,7 @@ class GatewayCore final : public CoreService, private smtp::SmtpPolicy {
   std::unique_ptr<TlsContext> tls_;
   std::uint64_t directory_generation_ = 0;
   store::DirectoryPtr directory_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  ListenerSet listeners_;
   ConnectionSet<SmtpConnection> connections_;
   std::int64_t held_octets_ = 0;        // of messages in memory, this core's connections together
   const std::int64_t held_octets_max_;  // this core's share of [store] memory_budget_octets

@@ -58,12 +58,9 @@ Result<void> prepare_listeners(GatewayShared& shared) {
     if (settings.tls == config::TlsMode::implicit && !shared.tls_configured()) continue;
     auto state = std::make_unique<ListenerState>();
     state->settings = settings;
-    for (const std::string& text : settings.addresses) {
-      auto address = SocketAddress::parse(text);
-      if (!address) return std::unexpected(address.error());
-      if (auto vacant = check_port_free(*address); !vacant) return vacant;
-      state->addresses.push_back(std::move(*address));
-    }
+    auto addresses = parse_free_addresses(settings.addresses);
+    if (!addresses) return std::unexpected(addresses.error());
+    state->addresses = std::move(*addresses);
     state->profile =
         smtp::SmtpProfile::make(settings, shared.settings.hostname, shared.tls_configured());
     shared.listeners.push_back(std::move(state));

@@ -1,5 +1,6 @@
 #include "runtime/listener.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "runtime/assert.hpp"
@@ -59,6 +60,30 @@ void Listener::on_accept(const Operation::Completion& completion) {
   } else {
     arm();
   }
+}
+
+Result<void> ListenerSet::open(EventLoop& loop, const std::vector<SocketAddress>& addresses,
+                               std::uint32_t backlog, const Handler& handler) {
+  for (const SocketAddress& address : addresses) {
+    auto fd = listen_tcp(address, backlog);
+    if (!fd) return std::unexpected(fd.error());
+    listeners_.push_back(std::make_unique<Listener>(
+        loop, std::move(*fd),
+        [handler, &address](UniqueFd accepted) { handler(address, std::move(accepted)); }));
+  }
+  return {};
+}
+
+void ListenerSet::start() {
+  for (auto& listener : listeners_) listener->start();
+}
+
+void ListenerSet::stop() {
+  for (auto& listener : listeners_) listener->stop();
+}
+
+bool ListenerSet::stopped() const noexcept {
+  return std::ranges::all_of(listeners_, [](const auto& listener) { return listener->stopped(); });
 }
 
 }  // namespace postern

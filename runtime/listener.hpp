@@ -1,9 +1,14 @@
 // Accepts connections on one core's share of a listening address.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <memory>
+#include <vector>
 
 #include "runtime/event_loop.hpp"
+#include "runtime/result.hpp"
+#include "runtime/socket_address.hpp"
 #include "runtime/unique_fd.hpp"
 
 namespace postern {
@@ -37,6 +42,22 @@ class Listener {
   Timer retry_;
   bool armed_ = false;
   bool stopping_ = false;
+};
+
+/// All listeners of one core. One thread.
+class ListenerSet {
+ public:
+  using Handler = std::function<void(const SocketAddress& address, UniqueFd accepted)>;
+
+  /// Opens a socket for each of `addresses`, which must outlive the set. Nothing is accepted yet.
+  Result<void> open(EventLoop& loop, const std::vector<SocketAddress>& addresses,
+                    std::uint32_t backlog, const Handler& handler);
+  void start();
+  void stop();
+  bool stopped() const noexcept;
+
+ private:
+  std::vector<std::unique_ptr<Listener>> listeners_;
 };
 
 }  // namespace postern

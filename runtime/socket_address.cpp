@@ -123,6 +123,17 @@ Result<void> check_port_free(const SocketAddress& address) {
   return {};
 }
 
+Result<std::vector<SocketAddress>> parse_free_addresses(const std::vector<std::string>& texts) {
+  std::vector<SocketAddress> addresses;
+  for (const std::string& text : texts) {
+    auto address = SocketAddress::parse(text);
+    if (!address) return std::unexpected(address.error());
+    if (auto vacant = check_port_free(*address); !vacant) return std::unexpected(vacant.error());
+    addresses.push_back(std::move(*address));
+  }
+  return addresses;
+}
+
 Result<UniqueFd> listen_tcp(const SocketAddress& address, std::uint32_t backlog) {
   auto fd = bound_socket(address, true);
   if (!fd) return fd;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/result.hpp"
 #include "runtime/session.hpp"
@@ -28,6 +29,8 @@ struct SocketAddress {
 /// already_exists (taken), permission_denied (a port below 1024), not_found (not an address of this
 /// machine).
 Result<void> check_port_free(const SocketAddress& address);
+/// Parses every text and checks that nothing listens there yet; the first error of either.
+Result<std::vector<SocketAddress>> parse_free_addresses(const std::vector<std::string>& texts);
 /// A listening TCP socket with SO_REUSEPORT and TCP_NODELAY (inherited by what it accepts).
 Result<UniqueFd> listen_tcp(const SocketAddress& address, std::uint32_t backlog);
 /// A listening Unix stream socket at `path`, mode 0600; a stale file is replaced if nobody answers

@@ -67,6 +67,7 @@ void Conversation::end(EndReason reason) {
   POSTERN_ASSERT(wait != Wait::submit);
   ended = true;
   reset_transaction();
+  end_auth_exchange();
   out.close = wait != Wait::tarpit;  // a held reply goes out first
   services.observer->on_session_end(SessionSummary{
       .reason = reason,

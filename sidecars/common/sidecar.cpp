@@ -37,12 +37,9 @@ Result<void> prepare_listeners(SidecarShared& shared) {
     auto state = std::make_unique<ListenerState>();
     state->settings = all[index];
     state->index = index;
-    for (const std::string& text : all[index].addresses) {
-      auto address = SocketAddress::parse(text);
-      if (!address) return std::unexpected(address.error());
-      if (auto vacant = check_port_free(*address); !vacant) return vacant;
-      state->addresses.push_back(std::move(*address));
-    }
+    auto addresses = parse_free_addresses(all[index].addresses);
+    if (!addresses) return std::unexpected(addresses.error());
+    state->addresses = std::move(*addresses);
     shared.listeners.push_back(std::move(state));
   }
   return {};

@@ -13,7 +13,7 @@ Result<std::unique_ptr<CoreService>> SidecarCore::create(EventLoop& loop, std::u
   }
   if (auto opened = core->open_listeners(); !opened) return std::unexpected(opened.error());
   core->service_.start();
-  for (auto& listener : core->listeners_) listener->start();
+  core->listeners_.start();
   return core;
 }
 
@@ -28,14 +28,12 @@ SidecarCore::~SidecarCore() = default;
 
 Result<void> SidecarCore::open_listeners() {
   for (auto& state : shared_.listeners) {
-    for (const SocketAddress& address : state->addresses) {
-      auto fd = listen_tcp(address, state->settings.backlog);
-      if (!fd) return std::unexpected(fd.error());
-      listeners_.push_back(std::make_unique<Listener>(
-          loop_, std::move(*fd), [this, state = state.get(), &address](UniqueFd accepted) {
-            accept(*state, address, std::move(accepted));
-          }));
-    }
+    auto opened = listeners_.open(
+        loop_, state->addresses, state->settings.backlog,
+        [this, state = state.get()](const SocketAddress& address, UniqueFd accepted) {
+          accept(*state, address, std::move(accepted));
+        });
+    if (!opened) return opened;
   }
   return {};
 }
@@ -63,15 +61,12 @@ void SidecarCore::accept(ListenerState& state, const SocketAddress& address, Uni
 
 void SidecarCore::begin_drain() {
   draining_ = true;
-  for (auto& listener : listeners_) listener->stop();
+  listeners_.stop();
   connections_.for_each([](MailConnection& connection) { connection.begin_shutdown(); });
 }
 
 bool SidecarCore::drained() const {
-  if (!draining_ || !connections_.empty()) return false;
-  for (const auto& listener : listeners_) {
-    if (!listener->stopped()) return false;
-  }
+  if (!draining_ || !listeners_.stopped() || !connections_.empty()) return false;
   // The link goes last: sessions that end may still have a change under way.
   auto* self = const_cast<SidecarCore*>(this);
   if (!link_stopped_) {

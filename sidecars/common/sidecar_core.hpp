@@ -58,7 +58,7 @@ class SidecarCore final : public CoreService {
   metrics::Cells& cells_;
   std::unique_ptr<TlsContext> tls_;
   MailService service_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  ListenerSet listeners_;
   ConnectionSet<MailConnection> connections_;
   bool draining_ = false;
   bool link_stopped_ = false;

@@ -1,9 +1,11 @@
 // What is left after the process is killed: a child commits and says what was acknowledged, the
 // parent kills it at a random moment and looks.
 #include <chrono>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <random>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -51,14 +53,27 @@ std::string text_of(std::uint32_t round, std::uint32_t number) {
   return text;
 }
 
+// How the parent tells the child what to do.
+constexpr const char* kPathVariable = "STORE_CRASH_PATH";
+constexpr const char* kPipeVariable = "STORE_CRASH_PIPE";
+constexpr const char* kRoundVariable = "STORE_CRASH_ROUND";
+
+/// The mailboxes of the accounts, which both processes know in the same order.
+std::vector<MailboxId> inboxes_of(const Engine& engine) {
+  std::vector<MailboxId> inboxes;
+  for (const Account* account : engine.directory()->accounts()) inboxes.push_back(account->inbox);
+  return inboxes;
+}
+
 /// The child: delivers until it is killed. Some messages are streamed and left unfinished, some
 /// expunged.
-[[noreturn]] void run_child(const std::string& path, int pipe, std::uint32_t round,
-                            const std::vector<MailboxId>& inboxes) {
+[[noreturn]] void run_child(const std::string& path, int pipe, std::uint32_t round) {
   LedgerSink sink(pipe, round);
   auto opened = Engine::open({.path = path, .body_memtable_octets = 1 << 20}, sink);
   if (!opened) ::_exit(2);
   Engine& engine = **opened;
+  const std::vector<MailboxId> inboxes = inboxes_of(engine);
+  if (inboxes.size() != kMailboxes) ::_exit(5);
   std::vector<std::unique_ptr<SpoolRequest>> requests;
   for (std::uint32_t number = 1;; ++number) {
     std::vector<MailboxId> to = {inboxes[number % kMailboxes]};
@@ -89,6 +104,31 @@ std::string text_of(std::uint32_t round, std::uint32_t number) {
   }
 }
 
+/// Not a test: the child's program. A plain fork would lack RocksDB's background threads.
+TEST(EngineCrashChild, DISABLED_Run) {
+  const char* path = std::getenv(kPathVariable);
+  if (path == nullptr) GTEST_SKIP() << "only started by EngineCrash";
+  run_child(path, std::atoi(std::getenv(kPipeVariable)),
+            static_cast<std::uint32_t>(std::atoi(std::getenv(kRoundVariable))));
+}
+
+pid_t start_child(const std::string& path, int pipe, std::uint32_t round) {
+  const std::string variables[] = {std::string(kPathVariable) + "=" + path,
+                                   std::string(kPipeVariable) + "=" + std::to_string(pipe),
+                                   std::string(kRoundVariable) + "=" + std::to_string(round)};
+  std::vector<char*> environment;
+  for (char** one = environ; *one != nullptr; ++one) environment.push_back(*one);
+  for (const std::string& one : variables) environment.push_back(const_cast<char*>(one.c_str()));
+  environment.push_back(nullptr);
+  const char* arguments[] = {"/proc/self/exe", "--gtest_filter=EngineCrashChild.DISABLED_Run",
+                             "--gtest_also_run_disabled_tests", "--gtest_brief=1", nullptr};
+  pid_t child = -1;
+  EXPECT_EQ(::posix_spawn(&child, arguments[0], nullptr, nullptr,
+                          const_cast<char* const*>(arguments), environment.data()),
+            0);
+  return child;
+}
+
 TEST(EngineCrash, WhatWasAcknowledgedIsThereExactlyOnce) {
   TempDir dir;
   std::vector<MailboxId> inboxes;
@@ -107,19 +147,23 @@ TEST(EngineCrash, WhatWasAcknowledgedIsThereExactlyOnce) {
   for (std::uint32_t round = 1; round <= 20; ++round) {
     int pipe[2];
     ASSERT_EQ(::pipe(pipe), 0);
-    const pid_t child = ::fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      ::close(pipe[0]);
-      run_child(dir.path(), pipe[1], round, inboxes);
-    }
+    ASSERT_EQ(::fcntl(pipe[0], F_SETFD, FD_CLOEXEC), 0);
+    const pid_t child = start_child(dir.path(), pipe[1], round);
+    ASSERT_GT(child, 0);
     ::close(pipe[1]);
-    std::thread killer([child, wait = std::chrono::milliseconds(60 + random() % 300)] {
+    // Every fourth child is killed at a random time after its start, which may be during recovery;
+    // the others at a random time after their first acknowledgement.
+    std::promise<void> started;
+    const bool early = round % 4 == 0;
+    std::thread killer([&, wait = std::chrono::milliseconds(random() % 300)] {
+      if (!early) started.get_future().wait();
       std::this_thread::sleep_for(wait);
       ::kill(child, SIGKILL);
     });
+    bool first = true;
     Entry entry;
     while (::read(pipe[0], &entry, sizeof entry) == sizeof entry) {
+      if (std::exchange(first, false)) started.set_value();
       if (entry.expunged > 0) {
         expunged_acknowledged += entry.expunged;
       } else if (entry.number > 0) {
@@ -127,6 +171,7 @@ TEST(EngineCrash, WhatWasAcknowledgedIsThereExactlyOnce) {
       }
     }
     ::close(pipe[0]);
+    if (first) started.set_value();
     killer.join();
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
@@ -139,7 +184,7 @@ TEST(EngineCrash, WhatWasAcknowledgedIsThereExactlyOnce) {
     expect_consistent(contents);
     if (HasFailure()) FAIL() << "round " << round;
   }
-  EXPECT_GT(acknowledged.size(), 500u) << "the children did work";
+  EXPECT_GT(acknowledged.size(), 100u) << "the children did work";
   {
     EngineUnderTest drain(dir.path());
   }

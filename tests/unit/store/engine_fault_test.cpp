@@ -272,6 +272,9 @@ TEST(EngineClock, EveryStartAndEveryFlushWritesAClockRow) {
       while (!store.engine().submit(requests.back().get())) std::this_thread::yield();
     }
     ASSERT_TRUE(store.sink().wait_for(4000));
+    for (const auto& request : requests) {
+      ASSERT_EQ(request->outcome, SpoolOutcome::durable) << request->error;
+    }
   }
   EXPECT_GE(read_store(dir.path()).clock_rows, 3u);
 }

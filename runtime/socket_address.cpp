@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -10,10 +11,17 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <thread>
 
 namespace postern {
 
 namespace {
+
+// How long a taken port may take to become free. The kernel tears down the rings of a process that
+// was killed some time after the process is gone, and their listening sockets with them: whoever
+// restarts a crashed gateway at once would find its own ports taken.
+constexpr int kVacateAttempts = 50;
+constexpr std::chrono::milliseconds kVacatePause{20};
 
 union AnyAddress {
   sockaddr any;
@@ -118,9 +126,14 @@ std::string SocketAddress::text() const {
 }
 
 Result<void> check_port_free(const SocketAddress& address) {
-  auto fd = bound_socket(address, false);
-  if (!fd) return std::unexpected(fd.error());
-  return {};
+  for (int attempt = 0;; ++attempt) {
+    auto fd = bound_socket(address, false);
+    if (fd) return {};
+    if (fd.error().code != ErrorCode::already_exists || attempt == kVacateAttempts) {
+      return std::unexpected(fd.error());
+    }
+    std::this_thread::sleep_for(kVacatePause);
+  }
 }
 
 Result<std::vector<SocketAddress>> parse_free_addresses(const std::vector<std::string>& texts) {

@@ -25,9 +25,9 @@ struct SocketAddress {
   std::string text() const;
 };
 
-/// Checks that nothing listens on `address` yet, which SO_REUSEPORT would silently share. Errors:
-/// already_exists (taken), permission_denied (a port below 1024), not_found (not an address of this
-/// machine).
+/// Checks that nothing listens on `address` yet, which SO_REUSEPORT would silently share. Waits a
+/// second for a port that is taken to become free. Start-up only: blocks. Errors: already_exists
+/// (taken), permission_denied (a port below 1024), not_found (not an address of this machine).
 Result<void> check_port_free(const SocketAddress& address);
 /// Parses every text and checks that nothing listens there yet; the first error of either.
 Result<std::vector<SocketAddress>> parse_free_addresses(const std::vector<std::string>& texts);

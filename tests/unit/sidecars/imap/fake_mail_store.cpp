@@ -25,8 +25,14 @@ MailboxId FakeMailStore::add_folder(std::string name, bool subscribed) {
 }
 
 void FakeMailStore::touched(Mailbox& mailbox) {
+  ++mailbox.head.highest_modseq;
+  mailbox.counted = false;
+}
+
+const store::MailboxHead& FakeMailStore::head(MailboxId id) const {
+  const Mailbox& mailbox = mailboxes_.at(id);
   store::MailboxHead& head = mailbox.head;
-  ++head.highest_modseq;
+  if (std::exchange(mailbox.counted, true)) return head;
   head.message_count = static_cast<std::uint32_t>(mailbox.entries.size());
   head.unseen_count = 0;
   head.total_octets = 0;
@@ -34,6 +40,7 @@ void FakeMailStore::touched(Mailbox& mailbox) {
     head.unseen_count += entry.flags.has(store::Flag::seen) ? 0 : 1;
     head.total_octets += entry.size_octets;
   }
+  return head;
 }
 
 Uid FakeMailStore::append_large(MailboxId id, std::string beginning, std::uint64_t size) {
@@ -83,7 +90,7 @@ std::vector<MessageEntry> FakeMailStore::entries(MailboxId id) const {
 }
 
 store::MailboxSnapshotPtr FakeMailStore::snapshot(MailboxId id) const {
-  return store::MailboxSnapshot::from_entries(mailboxes_.at(id).head, entries(id));
+  return store::MailboxSnapshot::from_entries(head(id), entries(id));
 }
 
 sidecars::MailReply FakeMailStore::answer(sidecars::MailRequest request) {
@@ -116,7 +123,7 @@ sidecars::MailReply FakeMailStore::reply(const sidecars::HeadRequest& request) c
   if (!mailboxes_.contains(request.mailbox)) {
     return sidecars::HeadReply{fail(ErrorCode::not_found, "no mailbox")};
   }
-  return sidecars::HeadReply{mailboxes_.at(request.mailbox).head};
+  return sidecars::HeadReply{head(request.mailbox)};
 }
 
 Result<std::string> FakeMailStore::read(const sidecars::BodiesRequest::Range& range) {

@@ -34,7 +34,7 @@ class FakeMailStore {
   void fail_reads_from(std::uint64_t offset) { fail_from_ = offset; }
   void remove_folder(store::MailboxId mailbox) { mailboxes_.erase(mailbox); }
   std::vector<store::MessageEntry> entries(store::MailboxId mailbox) const;
-  const store::MailboxHead& head(store::MailboxId mailbox) const { return mailboxes_.at(mailbox).head; }
+  const store::MailboxHead& head(store::MailboxId mailbox) const;
   store::MailboxSnapshotPtr snapshot(store::MailboxId mailbox) const;
 
   sidecars::MailReply answer(sidecars::MailRequest request);
@@ -48,7 +48,8 @@ class FakeMailStore {
 
  private:
   struct Mailbox {
-    store::MailboxHead head;
+    mutable store::MailboxHead head;
+    mutable bool counted = false;  // head's counters are right
     std::map<store::Uid, store::MessageEntry> entries;
   };
   struct Body {

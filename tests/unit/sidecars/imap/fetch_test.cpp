@@ -84,10 +84,10 @@ TEST_F(ImapFetchTest, ItemsWithoutTheBody) {
   SessionDriver driver(store);
   driver.log_in();
   EXPECT_EQ(driver.talk("a FETCH 1 (FLAGS UID INTERNALDATE RFC822.SIZE)\r\n"),
-            "* 1 FETCH (FLAGS (\\Seen) UID 1 INTERNALDATE \"17-Jul-1996 02:56:45 +0000\" "
+            "* 1 FETCH (FLAGS (\\Seen) UID 1 INTERNALDATE \"17-Jul-1996 02:23:25 +0000\" "
             "RFC822.SIZE 10)\r\na OK FETCH completed\r\n");
   EXPECT_EQ(driver.talk("b FETCH 1 FAST\r\n"),
-            "* 1 FETCH (FLAGS (\\Seen) INTERNALDATE \"17-Jul-1996 02:56:45 +0000\" RFC822.SIZE "
+            "* 1 FETCH (FLAGS (\\Seen) INTERNALDATE \"17-Jul-1996 02:23:25 +0000\" RFC822.SIZE "
             "10)\r\nb OK FETCH completed\r\n");
   EXPECT_EQ(driver.talk("c UID FETCH 1 FLAGS\r\n"),
             "* 1 FETCH (UID 1 FLAGS (\\Seen))\r\nc OK FETCH completed\r\n");
@@ -281,7 +281,7 @@ TEST_F(ImapFetchTest, BodyStructureOfANestedMessage) {
       fetch("BODYSTRUCTURE"),
       "BODYSTRUCTURE ("
       "(\"text\" \"plain\" (\"charset\" \"utf-8\") NIL NIL \"7bit\" 8 2 NIL NIL NIL NIL)"
-      "(\"message\" \"rfc822\" NIL NIL \"forwarded\" \"7bit\" 196 "
+      "(\"message\" \"rfc822\" NIL NIL \"forwarded\" \"7bit\" 175 "
       "(NIL \"inside\" ((NIL NIL \"inner\" \"example.org\")) ((NIL NIL \"inner\" \"example.org\")) "
       "((NIL NIL \"inner\" \"example.org\")) NIL NIL NIL NIL NIL) "
       "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 5 1 NIL NIL NIL NIL)"

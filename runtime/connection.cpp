@@ -146,6 +146,9 @@ bool Connection::progress_tls() {
   if (tls_->state() == TlsPipe::State::handshaking) {
     if (tls_->backlog() == 0) return false;
     if (tls_->handshake(out_) == TlsPipe::State::open) {
+      loop_.timers().disarm(
+          timer_);  // the handshake's; the session's deadline is armed after this turn
+      armed_deadline_.reset();
       session().on_tls(tls_->facts(), loop_.now());
       after_session_call();
       if (!session_open_) {

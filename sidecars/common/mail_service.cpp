@@ -62,6 +62,7 @@ MailService::MailService(EventLoop& loop, SharedView& view, WorkerPool& workers,
              .on_changed = [this](const Changed& changed) { on_changed(changed); },
              .on_lost =
                  [this] {
+                   ++links_lost_;
                    log::event(
                        log::Level::warn, "link.lost",
                        {{"core", core_}, {"text", "the gateway is not there: waiting for it"}});
@@ -80,11 +81,16 @@ void MailService::learn(store::StorePosition position) noexcept {
 // ------------------------------------------------------------------------
 
 void MailService::on_hello(const HelloReply& hello) {
-  const bool taken = workers_.submit([this, hello] {
+  following_ = true;
+  const bool taken = workers_.submit([this, hello, link = links_lost_] {
     auto followed = view_.follow(hello.store_path, hello.gateway_epoch);
-    loop_.post([this, hello, followed = std::move(followed)] {
+    loop_.post([this, hello, link, followed = std::move(followed)] {
+      following_ = false;
+      if (link != links_lost_)
+        return;  // that gateway is gone already; the next one says hello again
       if (!followed) {
         log::event(log::Level::error, "view.failed", {{"cause", followed.error().message}});
+        return link_.start_over();
       }
       position_ = hello.position;  // a restarted gateway may have lost unacknowledged positions
       link_.ready();
@@ -98,7 +104,9 @@ void MailService::on_hello(const HelloReply& hello) {
       loop_.timers().arm(report_timer_, loop_.now().mono + kReportInterval);
     });
   });
-  if (!taken) log::event(log::Level::error, "view.failed", {{"cause", "the worker queue is full"}});
+  if (taken) return;
+  following_ = false;
+  log::event(log::Level::error, "view.failed", {{"cause", "the worker queue is full"}});
 }
 
 void MailService::report_view(Now now) {

@@ -37,7 +37,7 @@ class MailService {
   void change_interest(MailConnection& connection, store::MailboxId before,
                        store::MailboxId mailbox);
   void stop() { link_.stop(); }
-  bool stopped() const noexcept { return link_.closed(); }
+  bool stopped() const noexcept { return link_.closed() && !following_; }
 
  private:
   void on_hello(const store::rpc::HelloReply& hello);
@@ -64,6 +64,8 @@ class MailService {
   std::unordered_map<std::uint64_t, std::unordered_set<MailConnection*>> interested_;
   std::uint64_t mutation_key_ = 0;  // random per process and core: high half of idempotency keys
   std::uint64_t mutation_count_ = 0;
+  std::uint64_t links_lost_ = 0;
+  bool following_ = false;  // a worker brings the view up to the gateway's epoch
   Timer report_timer_;
 };
 

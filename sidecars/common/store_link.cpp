@@ -219,6 +219,10 @@ void StoreLink::on_lost() {
   arm_timer();
 }
 
+void StoreLink::start_over() {
+  if (connection_) connection_->abort();
+}
+
 void StoreLink::stop() {
   stopping_ = true;
   ready_ = false;

@@ -38,13 +38,16 @@ class StoreLink {
   void start();
   /// After on_hello: requests may flow.
   void ready();
+  /// Drops this connection and makes another one a little later.
+  void start_over();
   bool is_ready() const noexcept { return ready_; }
   /// Sends `request`; `answer` is called exactly once, never from inside call(), with the reply or
   /// unavailable when none came in time.
   void call(store::rpc::RequestBody request, Answer answer);
   /// Sends a message that has no answer; dropped when the link is not ready.
   void tell(store::rpc::RequestBody message);
-  /// Fails what waits and closes. closed() turns true when nothing is in flight any more.
+  /// Closes; what still waits is dropped (its askers are gone by then). closed() turns true when
+  /// nothing is in flight any more.
   void stop();
   bool closed() const noexcept { return connection_ == nullptr; }
 

@@ -81,11 +81,11 @@ void MailService::learn(store::StorePosition position) noexcept {
 // ------------------------------------------------------------------------
 
 void MailService::on_hello(const HelloReply& hello) {
-  following_ = true;
+  ++follows_outstanding_;
   const bool taken = workers_.submit([this, hello, link = links_lost_] {
     auto followed = view_.follow(hello.store_path, hello.gateway_epoch);
     loop_.post([this, hello, link, followed = std::move(followed)] {
-      following_ = false;
+      --follows_outstanding_;
       if (link != links_lost_)
         return;  // that gateway is gone already; the next one says hello again
       if (!followed) {
@@ -105,7 +105,7 @@ void MailService::on_hello(const HelloReply& hello) {
     });
   });
   if (taken) return;
-  following_ = false;
+  --follows_outstanding_;
   log::event(log::Level::error, "view.failed", {{"cause", "the worker queue is full"}});
 }
 

@@ -37,7 +37,7 @@ class MailService {
   void change_interest(MailConnection& connection, store::MailboxId before,
                        store::MailboxId mailbox);
   void stop() { link_.stop(); }
-  bool stopped() const noexcept { return link_.closed() && !following_; }
+  bool stopped() const noexcept { return link_.closed() && follows_outstanding_ == 0; }
 
  private:
   void on_hello(const store::rpc::HelloReply& hello);
@@ -65,7 +65,7 @@ class MailService {
   std::uint64_t mutation_key_ = 0;  // random per process and core: high half of idempotency keys
   std::uint64_t mutation_count_ = 0;
   std::uint64_t links_lost_ = 0;
-  bool following_ = false;  // a worker brings the view up to the gateway's epoch
+  int follows_outstanding_ = 0;  // workers that bring the view up to the gateway's epoch
   Timer report_timer_;
 };
 

@@ -10,9 +10,9 @@ constexpr char kVersion = 1;
 
 using Field = std::optional<std::string> EnvelopeFields::*;
 constexpr std::array<Field, 10> kEnvelopeFields = {
-    &EnvelopeFields::date,     &EnvelopeFields::subject, &EnvelopeFields::from,
-    &EnvelopeFields::sender,   &EnvelopeFields::reply_to, &EnvelopeFields::to,
-    &EnvelopeFields::cc,       &EnvelopeFields::bcc,     &EnvelopeFields::in_reply_to,
+    &EnvelopeFields::date,      &EnvelopeFields::subject,  &EnvelopeFields::from,
+    &EnvelopeFields::sender,    &EnvelopeFields::reply_to, &EnvelopeFields::to,
+    &EnvelopeFields::cc,        &EnvelopeFields::bcc,      &EnvelopeFields::in_reply_to,
     &EnvelopeFields::message_id};
 
 class Writer {
@@ -149,8 +149,8 @@ MimePart read_part(Reader& reader, std::uint64_t self, std::uint64_t envelopes,
   return part;
 }
 
-/// Links children in order; false when the tree is none: a second root, a child of a leaf, a message with
-/// two children or none, too deep, or a message's root without envelope.
+/// Links children in order; false when the tree is none: a second root, a child of a leaf, a
+/// message with two children or none, too deep, or a message's root without envelope.
 bool link(MessageStructure& structure) {
   std::vector<MimePart>& parts = structure.parts;
   std::vector<std::uint32_t> last_child(parts.size(), MimePart::kNone);

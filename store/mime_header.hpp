@@ -1,5 +1,6 @@
-// Header fields of a message (RFC 5322 2.2, RFC 2045 5.1): splitting a header block, and the values that the
-// message structure keeps. Lenient throughout: what cannot be read counts as absent (IMAP-47).
+// Header fields of a message (RFC 5322 2.2, RFC 2045 5.1): splitting a header block, and the values
+// that the message structure keeps. Lenient throughout: what cannot be read counts as absent
+// (IMAP-47).
 #pragma once
 
 #include <cstddef>
@@ -22,7 +23,8 @@ struct HeaderField {
 /// Takes the first field from the front of `header`; nullopt at the blank line or the end.
 std::optional<HeaderField> take_field(std::string_view& header) noexcept;
 
-/// The value without line ends and without blanks around it; at most `octets_max` octets are looked at.
+/// The value without line ends and without blanks around it; at most `octets_max` octets are looked
+/// at.
 std::string unfold(std::string_view value, std::size_t octets_max = kMimeFieldOctetsMax);
 
 /// Finds where a header block ends, its blank line included, in octets fed in any split.
@@ -36,22 +38,24 @@ class HeaderEndFinder {
  private:
   std::size_t end_ = 0;
   bool found_ = false;
-  bool line_empty_ = true;   // nothing but maybe a CR since the last LF
+  bool line_empty_ = true;  // nothing but maybe a CR since the last LF
   bool after_cr_ = false;
 };
 
 /// Octets of `header` up to and including its blank line; all of it if there is none.
 std::size_t header_octets(std::string_view header) noexcept;
 
-/// If `name` is one of ENVELOPE's fields and not set yet, sets it to the unfolded `value` and returns its
-/// octets, else 0.
+/// If `name` is one of ENVELOPE's fields and not set yet, sets it to the unfolded `value` and
+/// returns its octets, else 0.
 std::size_t take_envelope_field(EnvelopeFields& envelope, std::string_view name,
                                 std::string_view value);
 
-/// The envelope fields of a header block (with or without its blank line). The first field of a name counts.
+/// The envelope fields of a header block (with or without its blank line). The first field of a
+/// name counts.
 EnvelopeFields read_envelope(std::string_view header);
 
-/// "type/subtype; name=value" (Content-Type), or "value; name=value" with an empty subtype (Disposition).
+/// "type/subtype; name=value" (Content-Type), or "value; name=value" with an empty subtype
+/// (Disposition).
 struct MimeValue {
   std::string type;     ///< lower case
   std::string subtype;  ///< lower case

@@ -32,7 +32,8 @@ void MimeParser::begin_part(std::uint32_t parent, std::uint64_t offset, bool is_
   }
   if (parent != MimePart::kNone) {
     std::uint32_t* link = &structure_.parts[parent].first_child;
-    // Parts of one multipart come one after the other: its last child is the newest part at that level.
+    // Parts of one multipart come one after the other: its last child is the newest part at that
+    // level.
     if (*link != MimePart::kNone) {
       std::uint32_t last = self - 1;
       while (structure_.parts[last].parent != parent) last = structure_.parts[last].parent;
@@ -62,7 +63,8 @@ void MimeParser::feed(std::string_view octets) {
     if (line_matters_) {
       const std::size_t most =
           mode_ == Mode::header ? kMimeFieldOctetsMax : kBoundaryLineOctetsMax + 2;
-      // Of an overlong line the line end is not kept: it is then no boundary, and as a field cut off.
+      // Of an overlong line the line end is not kept: it is then no boundary, and as a field cut
+      // off.
       line_.append(piece.substr(0, most - std::min(most, line_.size())));
     }
     offset_ += piece.size();
@@ -150,7 +152,8 @@ void MimeParser::end_parts(std::size_t keep, std::uint64_t end, std::uint64_t li
     if (part.body_end == part.body_begin) {
       lines = 0;
     } else if (end != offset_ && lines > 0) {
-      // Before a boundary: the last line end is not the part's, but the line before it is, unless empty.
+      // Before a boundary: the last line end is not the part's, but the line before it is, unless
+      // empty.
       lines -= previous_line_empty_ ? 1 : 0;
     }
     part.lines = lines + (partial_line && part.body_end > part.body_begin ? 1 : 0);
@@ -165,8 +168,8 @@ void MimeParser::flush_field() {
   if (field && !field->name.empty() && kept_octets_ < kMimeKeptOctetsMax) {
     const MimePart& part = current();
     if (part.envelope != MimePart::kNone) {
-      kept_octets_ += take_envelope_field(structure_.envelopes[part.envelope], field->name,
-                                          field->value);
+      kept_octets_ +=
+          take_envelope_field(structure_.envelopes[part.envelope], field->name, field->value);
     }
     constexpr std::string_view kContent = "content-";
     if (same_field_name(field->name.substr(0, kContent.size()), kContent)) {
@@ -240,8 +243,7 @@ void MimeParser::decide_kind() {
     part.parameters = {{"charset", "us-ascii"}};
   }
   // A child needs a level and a place in the list.
-  const bool has_room =
-      open_.size() < kMimeDepthMax && structure_.parts.size() < kMimePartsMax;
+  const bool has_room = open_.size() < kMimeDepthMax && structure_.parts.size() < kMimePartsMax;
   if (part.type == "multipart") {
     const auto boundary = std::ranges::find(part.parameters, "boundary", &MimeParameter::name);
     const bool usable = boundary != part.parameters.end() && !boundary->value.empty() &&

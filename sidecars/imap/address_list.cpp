@@ -35,8 +35,12 @@ class AddressWriter {
         blank_ = true;
         text_.remove_prefix(1);
         return;
-      case '(': comment(); return;
-      case '"': add_word(quoted()); return;
+      case '(':
+        comment();
+        return;
+      case '"':
+        add_word(quoted());
+        return;
       case ',':
         text_.remove_prefix(1);
         end_address();
@@ -62,7 +66,9 @@ class AddressWriter {
       case ')':
         text_.remove_prefix(1);  // unmatched
         return;
-      default: add_word(atom()); return;
+      default:
+        add_word(atom());
+        return;
     }
   }
 

@@ -103,7 +103,8 @@ Result<std::string> Arguments::quoted() {
     position_ = stop + 1;
     if (text_[stop] == '"') return value;
     // RFC 3501 lets only \ and " be escaped; other octets are taken as they are (IMAP-04).
-    if (at_end() || peek() == '\r' || peek() == '\n') return malformed("A quoted string has no end");
+    if (at_end() || peek() == '\r' || peek() == '\n')
+      return malformed("A quoted string has no end");
     value.push_back(text_[position_++]);
   }
 }

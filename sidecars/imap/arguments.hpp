@@ -1,5 +1,5 @@
-// A cursor over the arguments of one command: the tokens of RFC 3501 section 9. Strict about single spaces,
-// lenient about what a token may contain (IMAP-04, IMAP-05).
+// A cursor over the arguments of one command: the tokens of RFC 3501 section 9. Strict about single
+// spaces, lenient about what a token may contain (IMAP-04, IMAP-05).
 #pragma once
 
 #include <cstddef>
@@ -12,9 +12,9 @@
 
 namespace postern::imap {
 
-/// Reads from a view that must outlive it; literals stand in the text as "{n}CRLF" and n octets. Errors are
-/// ErrorCode::invalid_argument with a text fit for a BAD answer. After an error the cursor's place is
-/// unspecified.
+/// Reads from a view that must outlive it; literals stand in the text as "{n}CRLF" and n octets.
+/// Errors are ErrorCode::invalid_argument with a text fit for a BAD answer. After an error the
+/// cursor's place is unspecified.
 class Arguments {
  public:
   explicit Arguments(std::string_view text) noexcept : text_(text) {}

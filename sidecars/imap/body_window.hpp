@@ -29,16 +29,16 @@ class BodyWindow {
     if (offset < offset_ || offset - offset_ >= octets_.size()) return {};
     return std::string_view(octets_).substr(offset - offset_);
   }
-  /// Notes what is to be read next, at most one batch. false: a read of this body has failed, no other will
-  /// do better.
+  /// Notes what is to be read next, at most one batch. false: a read of this body has failed, no
+  /// other will do better.
   bool want(std::uint64_t offset, std::uint64_t octets) noexcept {
     wanted_.offset = offset;
     wanted_.length = std::min(octets, sidecars::kReadBatchOctets);
     return !error_;
   }
   const sidecars::BodiesRequest::Range& wanted() const noexcept { return wanted_; }
-  /// The result of reading wanted(). No octets at all count as an error: the body is shorter than its entry
-  /// says.
+  /// The result of reading wanted(). No octets at all count as an error: the body is shorter than
+  /// its entry says.
   void take(Result<std::string> octets) {
     offset_ = wanted_.offset;
     octets_.clear();

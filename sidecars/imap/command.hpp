@@ -22,8 +22,8 @@ enum class Progress : std::uint8_t {
   timer,  ///< Context::wake was set: run() comes again at that moment
 };
 
-/// One command in progress. Made by its table row's parse function from the arguments, dropped when its
-/// tagged answer is written. A session has at most one (IMAP-20).
+/// One command in progress. Made by its table row's parse function from the arguments, dropped when
+/// its tagged answer is written. A session has at most one (IMAP-20).
 class Command {
  public:
   Command() = default;
@@ -51,7 +51,8 @@ enum StateBits : std::uint8_t {
 
 /// Properties of a command, as bits.
 enum CommandBits : std::uint8_t {
-  /// No EXPUNGE may be sent while it is in progress (RFC 3501 7.4.1: FETCH, STORE, SEARCH, not their UID forms).
+  /// No EXPUNGE may be sent while it is in progress (RFC 3501 7.4.1: FETCH, STORE, SEARCH, not
+  /// their UID forms).
   kKeepsSequenceNumbers = 1,
   /// The mailbox is looked at anew at its end even if no change was announced (NOOP, CHECK, IDLE).
   kRefreshes = 2,
@@ -63,7 +64,8 @@ enum CommandBits : std::uint8_t {
   kAnnouncesChanges = 16,
   /// Answered before a literal argument is taken in (APPEND).
   kRefusesLiterals = 32,
-  /// Refused where a password would cross the network in the clear (IMAP-24), before its literals are read.
+  /// Refused where a password would cross the network in the clear (IMAP-24), before its literals
+  /// are read.
   kSendsPassword = 64,
 };
 
@@ -72,8 +74,8 @@ struct CommandSpec {
   std::string_view name;  ///< in capitals; UID forms as "UID FETCH"
   std::uint8_t states;    ///< StateBits in which it is valid
   std::uint8_t bits;      ///< CommandBits
-  /// Reads the arguments, from the delimiter behind the name to the end of the command. An error's message
-  /// becomes the text of a BAD; ErrorCode::unsupported makes it a NO [CANNOT].
+  /// Reads the arguments, from the delimiter behind the name to the end of the command. An error's
+  /// message becomes the text of a BAD; ErrorCode::unsupported makes it a NO [CANNOT].
   Result<CommandPtr> (*parse)(Context& context, Arguments& arguments);
 };
 

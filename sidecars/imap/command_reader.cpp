@@ -10,8 +10,8 @@
 namespace postern::imap {
 namespace {
 
-/// "{4294967295+}": the longest announcement that is looked for at the end of a discarded line. Longer
-/// ones only have more leading zeros.
+/// "{4294967295+}": the longest announcement that is looked for at the end of a discarded line.
+/// Longer ones only have more leading zeros.
 constexpr std::size_t kAnnouncementOctetsMax = 24;
 
 struct Announcement {
@@ -94,12 +94,14 @@ CommandReader::Step CommandReader::take_line(std::string_view in, std::size_t do
     if (buffer_.size() < line_limit()) {
       buffer_.append(in.substr(done, std::min(end - done, line_limit() - buffer_.size())));
     }
+    Step step{.kind = Step::Kind::too_long, .consumed = done};
+    step.text = std::string_view(buffer_).substr(0, line_limit());
     mode_ = Mode::discard_line;
     give_out_ = true;
     plain_line_ = false;
     discarded_ = 0;
     tail_.clear();
-    return {.kind = Step::Kind::too_long, .consumed = done, .text = buffer_};
+    return step;
   }
   if (!complete) {
     buffer_.append(in.substr(done));
@@ -151,7 +153,8 @@ void CommandReader::refuse_literal() {
   line_begin_ = 0;
   discarded_ = 0;
   tail_.clear();
-  // A client that waits for a continuation request and gets a tagged answer sends nothing of the command.
+  // A client that waits for a continuation request and gets a tagged answer sends nothing of the
+  // command.
   mode_ = synchronising_ ? Mode::line : Mode::discard_literal;
 }
 
@@ -167,8 +170,7 @@ bool CommandReader::discard(std::string_view in, std::size_t& done) {
   }
   const std::size_t newline = in.find('\n', done);
   const bool complete = newline != std::string_view::npos;
-  const std::string_view piece =
-      in.substr(done, (complete ? newline : in.size()) - done);
+  const std::string_view piece = in.substr(done, (complete ? newline : in.size()) - done);
   done += piece.size() + (complete ? 1 : 0);
   discarded_ += piece.size();
   tail_.append(piece.substr(piece.size() - std::min(piece.size(), kAnnouncementOctetsMax + 4)));

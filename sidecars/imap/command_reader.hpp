@@ -1,5 +1,5 @@
-// Cuts the client's octets into whole commands, literals included (RFC 3501 4.3, RFC 7888). Framing only: what
-// the octets mean is for Arguments and the commands.
+// Cuts the client's octets into whole commands, literals included (RFC 3501 4.3, RFC 7888). Framing
+// only: what the octets mean is for Arguments and the commands.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,8 @@
 
 namespace postern::imap {
 
-/// Push framer. Holds at most `limit` octets of an unfinished command; whatever is refused or too long is
-/// thrown away as it arrives. Accepts a bare LF as line end (IMAP-04).
+/// Push framer. Holds at most `limit` octets of an unfinished command; whatever is refused or too
+/// long is thrown away as it arrives. Accepts a bare LF as line end (IMAP-04).
 class CommandReader {
  public:
   struct Step {
@@ -18,7 +18,8 @@ class CommandReader {
       need_more,  ///< everything given was consumed, nothing is complete
       command,    ///< `text` is a command with its literals in place, without the last line end
       line,       ///< `text` is a continuation line without its end (after expect_line())
-      literal,    ///< `text`, the command so far, announces a literal: call accept_ or refuse_literal()
+      literal,    ///< `text`, the command so far, announces a literal: call accept_ or
+                  ///< refuse_literal()
       too_long,   ///< the command, beginning with `text`, exceeds the limit; its rest is discarded
       overrun,    ///< more than kDiscardOctetsMax were discarded: give the connection up
     };
@@ -38,8 +39,8 @@ class CommandReader {
   Step feed(std::string_view in);
   /// After Kind::literal: its octets become part of the command.
   void accept_literal();
-  /// After Kind::literal: the command is dropped; of a non-synchronising one the rest is discarded as it
-  /// arrives. The caller answers the command at once.
+  /// After Kind::literal: the command is dropped; of a non-synchronising one the rest is discarded
+  /// as it arrives. The caller answers the command at once.
   void refuse_literal();
   /// Forgets an unfinished command (STARTTLS).
   void reset();
@@ -56,13 +57,13 @@ class CommandReader {
 
   Mode mode_ = Mode::line;
   bool plain_line_ = false;
-  bool give_out_ = false;         // buffer_ was given out as text and is to be cleared
+  bool give_out_ = false;  // buffer_ was given out as text and is to be cleared
   std::size_t limit_ = 8192;
-  std::string buffer_;            // the unfinished command
-  std::size_t line_begin_ = 0;    // of the current line in buffer_
-  std::string tail_;              // while discarding a line: its last octets
-  std::uint64_t remaining_ = 0;   // octets of the current literal
-  std::uint64_t discarded_ = 0;   // in a row
+  std::string buffer_;           // the unfinished command
+  std::size_t line_begin_ = 0;   // of the current line in buffer_
+  std::string tail_;             // while discarding a line: its last octets
+  std::uint64_t remaining_ = 0;  // octets of the current literal
+  std::uint64_t discarded_ = 0;  // in a row
   bool synchronising_ = false;
 };
 

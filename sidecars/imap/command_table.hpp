@@ -1,5 +1,5 @@
-// All commands, one row each. To add one: write commands/<name>.cpp, declare its parse function here, add a
-// row in command_table.cpp.
+// All commands, one row each. To add one: write commands/<name>.cpp, declare its parse function
+// here, add a row in command_table.cpp.
 #pragma once
 
 #include <span>

@@ -18,15 +18,24 @@ Progress Command::on_line(Context&, std::string_view) {
 
 std::string_view to_string(EndReason reason) noexcept {
   switch (reason) {
-    case EndReason::logout: return "logout";
-    case EndReason::client_closed: return "client_closed";
-    case EndReason::login_timeout: return "login_timeout";
-    case EndReason::inactivity: return "inactivity";
-    case EndReason::login_failures: return "login_failures";
-    case EndReason::protocol_errors: return "protocol_errors";
-    case EndReason::mailbox_gone: return "mailbox_gone";
-    case EndReason::store_failure: return "store_failure";
-    case EndReason::shutdown: return "shutdown";
+    case EndReason::logout:
+      return "logout";
+    case EndReason::client_closed:
+      return "client_closed";
+    case EndReason::login_timeout:
+      return "login_timeout";
+    case EndReason::inactivity:
+      return "inactivity";
+    case EndReason::login_failures:
+      return "login_failures";
+    case EndReason::protocol_errors:
+      return "protocol_errors";
+    case EndReason::mailbox_gone:
+      return "mailbox_gone";
+    case EndReason::store_failure:
+      return "store_failure";
+    case EndReason::shutdown:
+      return "shutdown";
   }
   return "unknown";
 }
@@ -59,12 +68,17 @@ Progress Context::bad(std::string text) {
 
 Progress Context::store_failed(const Error& error) {
   switch (error.code) {
-    case ErrorCode::not_found: return no("NONEXISTENT", "It does not exist any more");
-    case ErrorCode::exhausted: return no("LIMIT", "A limit of the mailbox was reached");
-    case ErrorCode::permission_denied: return no("NOPERM", "That is not permitted");
+    case ErrorCode::not_found:
+      return no("NONEXISTENT", "It does not exist any more");
+    case ErrorCode::exhausted:
+      return no("LIMIT", "A limit of the mailbox was reached");
+    case ErrorCode::permission_denied:
+      return no("NOPERM", "That is not permitted");
     case ErrorCode::unavailable:
-    case ErrorCode::aborted: return no("UNAVAILABLE", "The store is not available, try again later");
-    default: return no("SERVERBUG", "An internal error happened");
+    case ErrorCode::aborted:
+      return no("UNAVAILABLE", "The store is not available, try again later");
+    default:
+      return no("SERVERBUG", "An internal error happened");
   }
 }
 
@@ -74,9 +88,7 @@ Progress Context::ask(sidecars::MailRequest what) {
   return Progress::reply;
 }
 
-void Context::untagged(std::string_view text) {
-  out().append("* ").append(text).append("\r\n");
-}
+void Context::untagged(std::string_view text) { out().append("* ").append(text).append("\r\n"); }
 
 void Context::unselect() {
   selected.reset();
@@ -93,9 +105,10 @@ void Context::authenticated(sidecars::LoginReply&& login, std::string_view mecha
 }
 
 std::string capabilities(const Context& context) {
-  // Only what works. LITERAL+ is bounded by command_octets_max; UIDPLUS is UID EXPUNGE until APPEND and COPY
-  // are there.
-  std::string list = "IMAP4rev1 LITERAL+ SASL-IR ENABLE ID IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS";
+  // Only what works. LITERAL+ is bounded by command_octets_max; UIDPLUS is UID EXPUNGE until APPEND
+  // and COPY are there.
+  std::string list =
+      "IMAP4rev1 LITERAL+ SASL-IR ENABLE ID IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS";
   list += " STATUS=SIZE";
   if (context.starttls_offered()) list += " STARTTLS";
   if (context.state == kNotAuthenticated) {

@@ -24,8 +24,8 @@ namespace postern::imap {
 struct SelectedMailbox {
   store::MailboxId id{};
   bool read_only = false;
-  /// What the client was told: the message with sequence number n is (*reported)[n - 1]. Messages that are
-  /// gone stay in it until their EXPUNGE was sent.
+  /// What the client was told: the message with sequence number n is (*reported)[n - 1]. Messages
+  /// that are gone stay in it until their EXPUNGE was sent.
   store::MailboxSnapshotPtr reported;
   /// The newest picture the store has given. Equal to `reported` but for EXPUNGEs still to be sent.
   store::MailboxSnapshotPtr latest;
@@ -42,9 +42,9 @@ struct Completion {
 
 /// What the refresh at the end of the current command should take into account.
 struct SyncWish {
-  bool refresh = false;                          ///< look even if no change was announced
-  std::optional<store::StoreFlags> told;         ///< the client expects this change: not reported
-  std::vector<store::UidRange> report;           ///< FLAGS of these are reported even if unchanged
+  bool refresh = false;                   ///< look even if no change was announced
+  std::optional<store::StoreFlags> told;  ///< the client expects this change: not reported
+  std::vector<store::UidRange> report;    ///< FLAGS of these are reported even if unchanged
 };
 
 /// One per session, owned by it. Commands get it with every call.
@@ -78,11 +78,11 @@ struct Context {
   const CommandSpec* spec = nullptr;
   Completion completion;
   SyncWish sync;
-  std::optional<MonoTime> wake;         ///< with Progress::timer
-  std::optional<EndReason> end;         ///< the session ends after the tagged line
-  bool starts_tls = false;              ///< TLS starts after the tagged line
-  /// The output ends in the middle of a response (a literal, a list): nothing else may be put there, and
-  /// an abort can only close the connection.
+  std::optional<MonoTime> wake;  ///< with Progress::timer
+  std::optional<EndReason> end;  ///< the session ends after the tagged line
+  bool starts_tls = false;       ///< TLS starts after the tagged line
+  /// The output ends in the middle of a response (a literal, a list): nothing else may be put
+  /// there, and an abort can only close the connection.
   bool inside_response = false;
 
   std::string& out() noexcept { return output.bytes; }

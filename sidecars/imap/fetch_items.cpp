@@ -52,8 +52,7 @@ Result<FetchItem> parse_body_section(Arguments& arguments, bool peek, std::size_
   if (!section->path.empty()) {
     item.need = BodyNeed::structure;
   } else {
-    item.need =
-        section->what == Section::What::whole ? BodyNeed::octets : BodyNeed::header;
+    item.need = section->what == Section::What::whole ? BodyNeed::octets : BodyNeed::header;
   }
   item.section = std::move(*section);
   return item;
@@ -134,8 +133,9 @@ Result<FetchItems> parse_fetch_items(Arguments& arguments, bool by_uid) {
   for (const FetchItem& item : result.items) {
     result.need = std::max(result.need, item.need);
     result.sets_seen |= item.sets_seen;
-    result.wants_bodies |= item.kind == Kind::section && (item.section.what == Section::What::whole ||
-                                                          item.section.what == Section::What::text);
+    result.wants_bodies |=
+        item.kind == Kind::section &&
+        (item.section.what == Section::What::whole || item.section.what == Section::What::text);
   }
   return result;
 }

@@ -32,12 +32,12 @@ struct FetchItem {
   };
   Kind kind = Kind::flags;
   BodyNeed need = BodyNeed::none;
-  bool extended = false;          ///< BODYSTRUCTURE and not BODY
+  bool extended = false;  ///< BODYSTRUCTURE and not BODY
   Section section;
   std::optional<std::uint32_t> partial_octets;  ///< <offset.octets>
   std::uint32_t partial_offset = 0;
   bool sets_seen = false;
-  std::string label;              ///< the item's name in a response
+  std::string label;  ///< the item's name in a response
 };
 
 /// A whole item list.
@@ -46,7 +46,7 @@ struct FetchItems {
   BodyNeed need = BodyNeed::none;  ///< the highest of all items
   bool sets_seen = false;
   bool wants_flags = false;
-  bool wants_bodies = false;       ///< BODY[], BODY[TEXT] and their like
+  bool wants_bodies = false;  ///< BODY[], BODY[TEXT] and their like
 };
 
 /// Reads ALL, FAST, FULL, one item, or a parenthesised list. `by_uid` adds UID if it is not named.

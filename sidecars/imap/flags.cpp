@@ -13,7 +13,8 @@ constexpr std::array<std::string_view, 5> kSystemNames = {"\\Seen", "\\Answered"
                                                           "\\Deleted", "\\Draft"};
 constexpr std::string_view kMdnSent = "$MDNSent";
 
-/// All 32 sets of system flags as text: a FETCH of FLAGS is one append and not five tests a message.
+/// All 32 sets of system flags as text: a FETCH of FLAGS is one append and not five tests a
+/// message.
 const std::array<std::string, 32>& system_texts() {
   static const std::array<std::string, 32> texts = [] {
     std::array<std::string, 32> all;

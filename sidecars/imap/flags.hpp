@@ -21,8 +21,9 @@ inline constexpr std::uint16_t kSystemFlagsAll = 0x1f;
 void append_flags(std::string& out, const store::FlagSet& flags,
                   const std::vector<std::string>& keywords);
 
-/// "* FLAGS (...)" and "* OK [PERMANENTFLAGS (...)] ..." for a mailbox with these keywords. IMAP-09: $MDNSent
-/// is always named; IMAP-10: "\*" if `client_keywords`; nothing is permanent if `read_only`.
+/// "* FLAGS (...)" and "* OK [PERMANENTFLAGS (...)] ..." for a mailbox with these keywords.
+/// IMAP-09: $MDNSent is always named; IMAP-10: "\*" if `client_keywords`; nothing is permanent if
+/// `read_only`.
 void append_flag_responses(std::string& out, const std::vector<std::string>& keywords,
                            bool client_keywords, bool read_only);
 
@@ -32,8 +33,8 @@ struct FlagList {
   std::vector<std::string> keywords;  ///< each once
 };
 
-/// "(flag flag)" or flags without parentheses. invalid_argument for unknown system flags, \Recent among
-/// them: the server alone sets it.
+/// "(flag flag)" or flags without parentheses. invalid_argument for unknown system flags, \Recent
+/// among them: the server alone sets it.
 Result<FlagList> parse_flag_list(Arguments& arguments);
 
 /// The bit of "\Seen" and so on, any case; nullopt for others.

@@ -9,8 +9,8 @@
 
 namespace postern::imap {
 
-/// Reads a mailbox name and gives it in UTF-8. invalid_argument when it is no astring; a name that cannot
-/// exist (bad UTF-7, too long, too deep: IMAP-16) is given as an empty string.
+/// Reads a mailbox name and gives it in UTF-8. invalid_argument when it is no astring; a name that
+/// cannot exist (bad UTF-7, too long, too deep: IMAP-16) is given as an empty string.
 Result<std::string> parse_mailbox(Arguments& arguments);
 
 /// Finds a mailbox's id by name, asking for the folder list unless it is INBOX.
@@ -18,7 +18,8 @@ class FolderLookup {
  public:
   explicit FolderLookup(std::string name) : name_(std::move(name)) {}
 
-  /// Progress::reply: the list was asked for, give the answer to on_reply(). Progress::done: id() tells.
+  /// Progress::reply: the list was asked for, give the answer to on_reply(). Progress::done: id()
+  /// tells.
   Progress begin(Context& context);
   /// Progress::done; on failure the completion is set and id() is nullopt.
   Progress on_reply(Context& context, sidecars::FoldersReply reply);

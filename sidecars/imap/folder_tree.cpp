@@ -9,8 +9,8 @@
 namespace postern::imap {
 namespace {
 
-/// Sorts a folder directly before its inferiors: the delimiter becomes the lowest octet, INBOX the lowest
-/// name.
+/// Sorts a folder directly before its inferiors: the delimiter becomes the lowest octet, INBOX the
+/// lowest name.
 std::string sort_key(std::string_view name) {
   std::string key = fold_name(name);
   std::ranges::replace(key, kHierarchyDelimiter, '\1');
@@ -30,7 +30,8 @@ std::vector<FolderNode> folder_tree(const std::vector<store::Folder>& folders,
     node.exists = true;
     std::string_view superior = folder.name;
     for (std::size_t slash = superior.rfind(kHierarchyDelimiter);
-         slash != std::string_view::npos && slash > 0; slash = superior.rfind(kHierarchyDelimiter)) {
+         slash != std::string_view::npos && slash > 0;
+         slash = superior.rfind(kHierarchyDelimiter)) {
       superior = superior.substr(0, slash);
       FolderNode& above = nodes[sort_key(superior)];
       if (above.name.empty()) above.name = superior;

@@ -38,8 +38,8 @@ std::optional<ListPattern> ListPattern::compile(std::string_view wire) {
 }
 
 bool ListPattern::matches(std::string_view utf8) const {
-  // Greedy with two places to return to: the last "*", and the last "%" behind it. An earlier wildcard
-  // never needs to grow: whatever it could still reach, the later one reaches too.
+  // Greedy with two places to return to: the last "*", and the last "%" behind it. An earlier
+  // wildcard never needs to grow: whatever it could still reach, the later one reaches too.
   constexpr std::size_t kNone = static_cast<std::size_t>(-1);
   const std::u32string name = folded_code_points(utf8);
   std::size_t at = 0;

@@ -8,11 +8,12 @@
 
 namespace postern::imap {
 
-/// A compiled pattern. Matching is case-insensitive and costs at most name length times pattern length.
+/// A compiled pattern. Matching is case-insensitive and costs at most name length times pattern
+/// length.
 class ListPattern {
  public:
-  /// `wire` in modified UTF-7. A wildcard that is written as a shift sequence ("&ACU-") stands for itself
-  /// (IMAP-15). nullopt when the pattern is not valid modified UTF-7.
+  /// `wire` in modified UTF-7. A wildcard that is written as a shift sequence ("&ACU-") stands for
+  /// itself (IMAP-15). nullopt when the pattern is not valid modified UTF-7.
   static std::optional<ListPattern> compile(std::string_view wire);
 
   /// Whether a name (UTF-8) matches as a whole.

@@ -22,7 +22,8 @@ Progress LoginAttempt::on_reply(Context& context, sidecars::LoginReply reply) {
     }
     case Outcome::unavailable:
       return context.no("UNAVAILABLE", "Logins are not possible now, try again later");
-    case Outcome::bad_credentials: break;
+    case Outcome::bad_credentials:
+      break;
   }
   // IMAP-46. The delay comes before the answer, so a guesser cannot hurry on.
   ++context.failed_logins;

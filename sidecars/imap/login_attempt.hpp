@@ -1,4 +1,5 @@
-// What LOGIN and AUTHENTICATE do once they have a name and a password: ask, welcome, or delay and count.
+// What LOGIN and AUTHENTICATE do once they have a name and a password: ask, welcome, or delay and
+// count.
 #pragma once
 
 #include <string>

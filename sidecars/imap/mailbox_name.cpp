@@ -201,8 +201,7 @@ std::string fold_name(std::string_view utf8) {
 
 bool is_inbox(std::string_view utf8) noexcept { return equals_ignoring_case(utf8, "INBOX"); }
 
-const store::Folder* find_folder(const std::vector<store::Folder>& folders,
-                                 std::string_view utf8) {
+const store::Folder* find_folder(const std::vector<store::Folder>& folders, std::string_view utf8) {
   const std::string wanted = fold_name(utf8);
   for (const store::Folder& folder : folders) {
     if (fold_name(folder.name) == wanted) return &folder;

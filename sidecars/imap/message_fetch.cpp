@@ -17,7 +17,8 @@ using Kind = FetchItem::Kind;
 /// The part of a section's octets that <offset.octets> leaves.
 OctetRange partial(const FetchItem& item, OctetRange range) {
   if (!item.partial_octets) return range;
-  const std::uint64_t begin = range.begin + std::min<std::uint64_t>(item.partial_offset, range.size());
+  const std::uint64_t begin =
+      range.begin + std::min<std::uint64_t>(item.partial_offset, range.size());
   return {begin, begin + std::min<std::uint64_t>(*item.partial_octets, range.end - begin)};
 }
 
@@ -32,7 +33,8 @@ FirstRead MessageFetch::first_read(const store::MessageEntry& entry, const Conte
     return {0, std::min(size, sidecars::kReadBatchOctets)};
   }
   if (items_.need == BodyNeed::header) {
-    return {0, std::min(size, items_.wants_bodies ? sidecars::kReadBatchOctets : kHeaderReadOctets)};
+    return {0,
+            std::min(size, items_.wants_bodies ? sidecars::kReadBatchOctets : kHeaderReadOctets)};
   }
   // It is known where everything is: begin with the first item that needs octets.
   for (const FetchItem& item : items_.items) {
@@ -98,12 +100,15 @@ MessageFetch::Outcome MessageFetch::run(Context& context) {
         if (outcome != Outcome::done) return outcome;
         break;
       }
-      case Stage::end: write_end(context); return Outcome::done;
+      case Stage::end:
+        write_end(context);
+        return Outcome::done;
     }
   }
 }
 
-// ---- what is in the message --------------------------------------------------------------------------
+// ---- what is in the message
+// --------------------------------------------------------------------------
 
 bool MessageFetch::analyse(Context& context) {
   if (items_.need == BodyNeed::structure) {
@@ -125,7 +130,8 @@ bool MessageFetch::analyse(Context& context) {
   return true;
 }
 
-// ---- the response ------------------------------------------------------------------------------------
+// ---- the response
+// ------------------------------------------------------------------------------------
 
 void MessageFetch::write_label(Context& context) {
   std::string& out = context.out();
@@ -148,7 +154,9 @@ void MessageFetch::next_item(Context& context) {
   }
   std::string& out = context.out();
   switch (item().kind) {
-    case Kind::section: begin_section(item(), context); return;
+    case Kind::section:
+      begin_section(item(), context);
+      return;
     case Kind::envelope:
       range_ = {0, header_end_};
       gathered_.clear();
@@ -200,7 +208,8 @@ void MessageFetch::begin_section(const FetchItem& item, Context& context) {
 }
 
 bool MessageFetch::gather() {
-  const std::uint64_t most = kHeaderOctetsMax - std::min<std::uint64_t>(kHeaderOctetsMax, gathered_.size());
+  const std::uint64_t most =
+      kHeaderOctetsMax - std::min<std::uint64_t>(kHeaderOctetsMax, gathered_.size());
   const std::uint64_t end = range_.begin + std::min(range_.size(), most);
   while (range_.begin < end) {
     const std::string_view piece = window_.at(range_.begin).substr(0, end - range_.begin);
@@ -231,15 +240,15 @@ void MessageFetch::write_gathered(Context& context) {
 void MessageFetch::write_nil(Context& context) {
   write_label(context);
   // RFC 2180 4.1.3; an envelope has no NIL form but one of NILs.
-  context.out().append(item().kind == Kind::envelope
-                           ? "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
-                           : "NIL");
+  context.out().append(item().kind == Kind::envelope ? "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+                                                     : "NIL");
   ++item_;
   stage_ = Stage::next_item;
 }
 
 bool MessageFetch::announce(Context& context) {
-  // The size is announced only when the first octets are there: until then a failure can still be told.
+  // The size is announced only when the first octets are there: until then a failure can still be
+  // told.
   if (range_.size() > 0 && window_.at(range_.begin).empty()) return false;
   write_label(context);
   append_literal_head(context.out(), range_.size());
@@ -251,7 +260,8 @@ MessageFetch::Outcome MessageFetch::stream(Context& context) {
   while (range_.begin < range_.end) {
     const std::string_view piece = window_.at(range_.begin).substr(0, range_.size());
     // Asked for before there is room: the next window comes while this one is sent.
-    if (piece.empty()) return window_.want(range_.begin, range_.size()) ? Outcome::read : Outcome::broken;
+    if (piece.empty())
+      return window_.want(range_.begin, range_.size()) ? Outcome::read : Outcome::broken;
     if (context.full()) return Outcome::room;
     const std::string_view fits = piece.substr(0, kOutputHighOctets - context.out().size());
     context.out().append(fits);

@@ -1,5 +1,5 @@
-// The FETCH response of one message: reads what it needs of the body, window by window, and writes the response
-// in pieces. Never holds more than one window, the structure, and one header.
+// The FETCH response of one message: reads what it needs of the body, window by window, and writes
+// the response in pieces. Never holds more than one window, the structure, and one header.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +27,11 @@ struct FirstRead {
 class MessageFetch {
  public:
   enum class Outcome : std::uint8_t {
-    done,   ///< the response is complete
-    read,   ///< the octets of wanted() are needed: give them to take(), then run() again
-    room,   ///< the output is full: run() again when it was sent
-    gone,   ///< the body cannot be read and nothing of a response was written; error() tells why
-    broken, ///< the body cannot be read in the middle of a literal: only closing is left
+    done,    ///< the response is complete
+    read,    ///< the octets of wanted() are needed: give them to take(), then run() again
+    room,    ///< the output is full: run() again when it was sent
+    gone,    ///< the body cannot be read and nothing of a response was written; error() tells why
+    broken,  ///< the body cannot be read in the middle of a literal: only closing is left
   };
 
   /// `items` must outlive it.
@@ -39,7 +39,8 @@ class MessageFetch {
 
   /// What `begin` wants as first octets for a message.
   FirstRead first_read(const store::MessageEntry& entry, const Context& context) const;
-  /// Begins the message at sequence number `index` + 1. `now_seen`: its \Seen was set by this command.
+  /// Begins the message at sequence number `index` + 1. `now_seen`: its \Seen was set by this
+  /// command.
   void begin(std::size_t index, const store::MessageEntry& entry, bool now_seen,
              std::uint64_t window_offset, std::string window);
   Outcome run(Context& context);
@@ -80,7 +81,7 @@ class MessageFetch {
   store::HeaderEndFinder header_finder_;
   StructureScan scan_;
 
-  OctetRange range_;          // of the current item; begin moves while it is streamed or gathered
+  OctetRange range_;  // of the current item; begin moves while it is streamed or gathered
   std::string gathered_;
 };
 

@@ -22,8 +22,8 @@ enum class EndReason : std::uint8_t {
 /// Short stable name for logs and metric labels.
 std::string_view to_string(EndReason reason) noexcept;
 
-/// Called on the session's thread, from inside its event functions: must not call back into the session.
-/// Views are valid during the call.
+/// Called on the session's thread, from inside its event functions: must not call back into the
+/// session. Views are valid during the call.
 class SessionObserver {
  public:
   virtual ~SessionObserver() = default;

@@ -15,12 +15,12 @@ enum class Behaviour : std::uint8_t {
 
 /// Shared by all sessions of a listener; replaced as a whole at a reload. Immutable, any thread.
 struct ImapProfile {
-  config::ImapSettings settings;              ///< [imap]; `listeners` is not looked at
-  config::MailboxListenerSettings listener;   ///< the [[imap.listener]] that accepted the connection
-  std::string hostname;                       ///< for the greeting
-  std::string version;                        ///< for ID; empty: not shown
-  bool tls_available = false;                 ///< a certificate is loaded: STARTTLS may be offered
-  Behaviour behaviour = Behaviour::modern;    ///< from Settings::profile
+  config::ImapSettings settings;             ///< [imap]; `listeners` is not looked at
+  config::MailboxListenerSettings listener;  ///< the [[imap.listener]] that accepted the connection
+  std::string hostname;                      ///< for the greeting
+  std::string version;                       ///< for ID; empty: not shown
+  bool tls_available = false;                ///< a certificate is loaded: STARTTLS may be offered
+  Behaviour behaviour = Behaviour::modern;   ///< from Settings::profile
 };
 
 }  // namespace postern::imap

@@ -1,8 +1,7 @@
 #include "sidecars/imap/response.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace postern::imap {
 
@@ -83,8 +82,8 @@ CivilDate civil_from_days(std::int64_t days) noexcept {
   const std::int64_t month_from_march = (5 * day_of_year + 2) / 153;
   CivilDate date;
   date.day = static_cast<unsigned>(day_of_year - (153 * month_from_march + 2) / 5 + 1);
-  date.month = static_cast<unsigned>(month_from_march < 10 ? month_from_march + 3
-                                                           : month_from_march - 9);
+  date.month =
+      static_cast<unsigned>(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
   date.year = year_of_era + era * 400 + (date.month <= 2 ? 1 : 0);
   return date;
 }

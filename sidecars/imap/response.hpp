@@ -1,5 +1,5 @@
-// The strict half of the wire: pieces of responses in RFC 3501 section 9 syntax, appended to an output string.
-// No allocation beyond the output's own growth.
+// The strict half of the wire: pieces of responses in RFC 3501 section 9 syntax, appended to an
+// output string. No allocation beyond the output's own growth.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 namespace postern::imap {
 
 void append_number(std::string& out, std::uint64_t value);
-/// A quoted string where the octets permit one, else a literal (8-bit, CR, LF: IMAP-12). NULs, which no
-/// string can carry, are dropped.
+/// A quoted string where the octets permit one, else a literal (8-bit, CR, LF: IMAP-12). NULs,
+/// which no string can carry, are dropped.
 void append_string(std::string& out, std::string_view value);
 /// A quoted string or, with a quote or backslash or anything unquotable in it, a literal (IMAP-14).
 void append_mailbox(std::string& out, std::string_view wire_name);

@@ -20,7 +20,17 @@ std::unexpected<Error> malformed(const char* text) {
 }
 
 /// What stands behind a key's name.
-enum class Operand : std::uint8_t { nothing, date, number, text, field_and_text, keyword, uids, key, two_keys };
+enum class Operand : std::uint8_t {
+  nothing,
+  date,
+  number,
+  text,
+  field_and_text,
+  keyword,
+  uids,
+  key,
+  two_keys
+};
 
 struct KeyName {
   std::string_view name;
@@ -149,7 +159,8 @@ class Parser {
     if (name.operand == Operand::nothing) return key;
     if (auto space = arguments_.space(); !space) return std::unexpected(space.error());
     switch (name.operand) {
-      case Operand::nothing: break;
+      case Operand::nothing:
+        break;
       case Operand::date: {
         const auto date = parse_date(arguments_);
         if (!date) return std::unexpected(date.error());
@@ -169,11 +180,15 @@ class Parser {
         if (auto space = arguments_.space(); !space) return std::unexpected(space.error());
         return needle(std::move(key));
       }
-      case Operand::text: return needle(std::move(key));
-      case Operand::keyword: return keyword(std::move(key));
-      case Operand::uids: return message_set(true);
+      case Operand::text:
+        return needle(std::move(key));
+      case Operand::keyword:
+        return keyword(std::move(key));
+      case Operand::uids:
+        return message_set(true);
       case Operand::key:
-      case Operand::two_keys: return children(std::move(key), name.operand, depth);
+      case Operand::two_keys:
+        return children(std::move(key), name.operand, depth);
     }
     return key;
   }

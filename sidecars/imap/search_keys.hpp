@@ -17,24 +17,24 @@ namespace postern::imap {
 struct SearchKey {
   enum class Kind : std::uint8_t {
     all,
-    none,        ///< RECENT and NEW, which nothing is
-    flag,        ///< `flags` bit set
-    keyword,     ///< keyword `text` set
-    messages,    ///< index in `set`
-    larger,      ///< than `number` octets
+    none,      ///< RECENT and NEW, which nothing is
+    flag,      ///< `flags` bit set
+    keyword,   ///< keyword `text` set
+    messages,  ///< index in `set`
+    larger,    ///< than `number` octets
     smaller,
-    before,      ///< INTERNALDATE's day < `number` (days since 1970)
+    before,  ///< INTERNALDATE's day < `number` (days since 1970)
     on,
     since,
-    sent_before, ///< the Date field's day
+    sent_before,  ///< the Date field's day
     sent_on,
     sent_since,
-    header,      ///< field `text` contains needle `needle`
-    body,        ///< the body contains needle `needle`
-    text,        ///< header or body contain needle `needle`
-    negation,    ///< not children[0]
-    both,        ///< all children
-    either,      ///< any child
+    header,    ///< field `text` contains needle `needle`
+    body,      ///< the body contains needle `needle`
+    text,      ///< header or body contain needle `needle`
+    negation,  ///< not children[0]
+    both,      ///< all children
+    either,    ///< any child
   };
   Kind kind = Kind::all;
   std::uint16_t flags = 0;
@@ -49,13 +49,13 @@ struct SearchKey {
 struct SearchProgram {
   SearchKey root;
   std::vector<Needle> needles;
-  std::size_t keys = 0;        ///< what one evaluation costs
-  bool needs_body = false;     ///< some key looks into the body
-  bool charset_known = true;   ///< false: NO [BADCHARSET]; nothing else is set
+  std::size_t keys = 0;       ///< what one evaluation costs
+  bool needs_body = false;    ///< some key looks into the body
+  bool charset_known = true;  ///< false: NO [BADCHARSET]; nothing else is set
 };
 
-/// Reads the arguments behind the command's name. Sets are resolved in `snapshot`. `exchange`: the charset
-/// and keywords of IMAP-33 and IMAP-34.
+/// Reads the arguments behind the command's name. Sets are resolved in `snapshot`. `exchange`: the
+/// charset and keywords of IMAP-33 and IMAP-34.
 Result<SearchProgram> parse_search_program(Arguments& arguments,
                                            const store::MailboxSnapshot& snapshot, bool exchange);
 

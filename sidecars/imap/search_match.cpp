@@ -29,31 +29,43 @@ class Matcher {
   Verdict match(const SearchKey& key) const {
     const store::MessageEntry& entry = *subject_.entry;
     switch (key.kind) {
-      case Kind::all: return Verdict::yes;
-      case Kind::none: return Verdict::no;
-      case Kind::flag: return verdict((entry.flags.system & key.flags) != 0);
+      case Kind::all:
+        return Verdict::yes;
+      case Kind::none:
+        return Verdict::no;
+      case Kind::flag:
+        return verdict((entry.flags.system & key.flags) != 0);
       case Kind::keyword:
         return verdict((entry.flags.keywords & keyword_bit(key.text, *subject_.keywords)) != 0);
-      case Kind::messages: return verdict(contains(key.set));
+      case Kind::messages:
+        return verdict(contains(key.set));
       case Kind::larger:
         return verdict(entry.size_octets > static_cast<std::uint64_t>(key.number));
       case Kind::smaller:
         return verdict(entry.size_octets < static_cast<std::uint64_t>(key.number));
-      case Kind::before: return verdict(received_day(entry) < key.number);
-      case Kind::on: return verdict(received_day(entry) == key.number);
-      case Kind::since: return verdict(received_day(entry) >= key.number);
+      case Kind::before:
+        return verdict(received_day(entry) < key.number);
+      case Kind::on:
+        return verdict(received_day(entry) == key.number);
+      case Kind::since:
+        return verdict(received_day(entry) >= key.number);
       case Kind::sent_before:
       case Kind::sent_on:
-      case Kind::sent_since: return sent(key);
-      case Kind::header: return header(key);
+      case Kind::sent_since:
+        return sent(key);
+      case Kind::header:
+        return header(key);
       case Kind::text:
-      case Kind::body: return text(key);
+      case Kind::body:
+        return text(key);
       case Kind::negation: {
         const Verdict inner = match(key.children.front());
         return inner == Verdict::unknown ? inner : verdict(inner == Verdict::no);
       }
-      case Kind::both: return combine(key, Verdict::no, Verdict::yes);
-      case Kind::either: return combine(key, Verdict::yes, Verdict::no);
+      case Kind::both:
+        return combine(key, Verdict::no, Verdict::yes);
+      case Kind::either:
+        return combine(key, Verdict::yes, Verdict::no);
     }
     return Verdict::no;
   }
@@ -115,7 +127,8 @@ std::string_view take_run(std::string_view& text) {
   const auto is_letter = [](char octet) {
     return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z');
   };
-  while (!text.empty() && !is_digit(text.front()) && !is_letter(text.front())) text.remove_prefix(1);
+  while (!text.empty() && !is_digit(text.front()) && !is_letter(text.front()))
+    text.remove_prefix(1);
   const bool number = !text.empty() && is_digit(text.front());
   std::size_t length = 0;
   while (length < text.size() && (number ? is_digit(text[length]) : is_letter(text[length]))) {

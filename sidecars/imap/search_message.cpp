@@ -91,17 +91,16 @@ void SearchMessage::next_text() {
     const store::MimePart& part = structure.parts[part_];
     if (!part_header_done_) {
       part_header_done_ = true;
-      range_ = {part.header_begin,
-                std::min(part.body_begin, part.header_begin + kHeaderOctetsMax)};
+      range_ = {part.header_begin, std::min(part.body_begin, part.header_begin + kHeaderOctetsMax)};
       gathered_.clear();
       stage_ = Stage::part_header;
       return;
     }
     if (part.kind != store::MimePart::Kind::leaf || part.type != "text") continue;
     const auto charset = std::ranges::find(part.parameters, "charset", &store::MimeParameter::name);
-    decoder_.emplace(encoding_named(part.encoding),
-                     charset == part.parameters.end() ? Charset::utf8
-                                                      : charset_named(charset->value));
+    decoder_.emplace(encoding_named(part.encoding), charset == part.parameters.end()
+                                                        ? Charset::utf8
+                                                        : charset_named(charset->value));
     states_.assign(program_.needles.size(), 0);
     range_ = {part.body_begin, part.body_end};
     stage_ = Stage::text;

@@ -1,5 +1,5 @@
-// Looks into one message for SEARCH: first its header, then, if that does not decide, its texts. Holds one window,
-// one header and the structure.
+// Looks into one message for SEARCH: first its header, then, if that does not decide, its texts.
+// Holds one window, one header and the structure.
 #pragma once
 
 #include <cstdint>
@@ -52,10 +52,10 @@ class SearchMessage {
   Stage stage_ = Stage::header;
   BodyWindow window_;
   StructureScan scan_;
-  OctetRange range_;             // still to be read of the current header or text
+  OctetRange range_;  // still to be read of the current header or text
   std::string gathered_;
   SearchHeader header_;
-  std::vector<bool> found_;      // by needle
+  std::vector<bool> found_;          // by needle
   std::vector<std::size_t> states_;  // by needle, in the current text
   std::uint32_t part_ = 0;
   bool part_header_done_ = false;

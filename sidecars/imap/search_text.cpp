@@ -78,8 +78,12 @@ TransferEncoding encoding_named(std::string_view name) noexcept {
 
 void TextDecoder::feed(std::string_view octets, std::string& out) {
   switch (encoding_) {
-    case TransferEncoding::base64: feed_base64(octets, out); return;
-    case TransferEncoding::quoted_printable: feed_quoted_printable(octets, out); return;
+    case TransferEncoding::base64:
+      feed_base64(octets, out);
+      return;
+    case TransferEncoding::quoted_printable:
+      feed_quoted_printable(octets, out);
+      return;
     case TransferEncoding::identity:
       for (const char octet : octets) put(octet, out);
       return;

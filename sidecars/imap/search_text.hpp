@@ -1,4 +1,5 @@
-// Text for SEARCH: what a mail reader would show, in UTF-8 with the case taken out, and strings to find in it.
+// Text for SEARCH: what a mail reader would show, in UTF-8 with the case taken out, and strings to
+// find in it.
 #pragma once
 
 #include <cstddef>
@@ -31,10 +32,10 @@ class TextDecoder {
 
   TransferEncoding encoding_;
   Charset charset_;
-  std::uint32_t bits_ = 0;      // base64
+  std::uint32_t bits_ = 0;  // base64
   unsigned bit_count_ = 0;
-  std::string escape_;          // quoted-printable: "=" and what follows it so far
-  std::string partial_;         // UTF-8: octets of a character that is not complete
+  std::string escape_;   // quoted-printable: "=" and what follows it so far
+  std::string partial_;  // UTF-8: octets of a character that is not complete
 };
 
 /// A header field's value with its encoded words (RFC 2047) decoded, folded.

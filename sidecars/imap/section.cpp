@@ -69,7 +69,8 @@ Result<Section> parse_section(Arguments& arguments, std::size_t& names_left) {
   while (arguments.peek() >= '0' && arguments.peek() <= '9') {
     const auto number = arguments.number();
     if (!number || *number == 0) return malformed("A part number is not valid");
-    if (section.path.size() == kSectionDepthMax) return malformed("There are too many part numbers");
+    if (section.path.size() == kSectionDepthMax)
+      return malformed("There are too many part numbers");
     section.path.push_back(*number);
     if (arguments.take(']')) return section;
     if (!arguments.take('.')) return malformed("The section is not valid");
@@ -106,12 +107,23 @@ std::string section_label(const Section& section) {
   if (section.what == Section::What::whole) return label;
   if (!label.empty()) label.push_back('.');
   switch (section.what) {
-    case Section::What::whole: break;
-    case Section::What::header: label.append("HEADER"); break;
-    case Section::What::header_fields: label.append("HEADER.FIELDS"); break;
-    case Section::What::header_fields_not: label.append("HEADER.FIELDS.NOT"); break;
-    case Section::What::text: label.append("TEXT"); break;
-    case Section::What::mime: label.append("MIME"); break;
+    case Section::What::whole:
+      break;
+    case Section::What::header:
+      label.append("HEADER");
+      break;
+    case Section::What::header_fields:
+      label.append("HEADER.FIELDS");
+      break;
+    case Section::What::header_fields_not:
+      label.append("HEADER.FIELDS.NOT");
+      break;
+    case Section::What::text:
+      label.append("TEXT");
+      break;
+    case Section::What::mime:
+      label.append("MIME");
+      break;
   }
   if (!section.filters()) return label;
   const auto is_atom = [](std::string_view name) {
@@ -138,15 +150,17 @@ OctetRange locate_top_level(const Section& section, std::uint64_t header_end,
     case Section::What::header:
     case Section::What::header_fields:
     case Section::What::header_fields_not:
-    case Section::What::mime: return {0, header_end};
-    case Section::What::text: return {header_end, message_octets};
-    case Section::What::whole: break;
+    case Section::What::mime:
+      return {0, header_end};
+    case Section::What::text:
+      return {header_end, message_octets};
+    case Section::What::whole:
+      break;
   }
   return {0, message_octets};
 }
 
-std::optional<OctetRange> locate(const Section& section,
-                                 const store::MessageStructure& structure) {
+std::optional<OctetRange> locate(const Section& section, const store::MessageStructure& structure) {
   using store::MimePart;
   if (section.path.empty()) {
     return locate_top_level(section, structure.parts[0].body_begin, structure.size_octets);

@@ -1,5 +1,5 @@
-// Body sections of FETCH (RFC 3501 6.4.5): what stands between the brackets, and which octets of a message it
-// means.
+// Body sections of FETCH (RFC 3501 6.4.5): what stands between the brackets, and which octets of a
+// message it means.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,9 @@ struct Section {
   }
 };
 
-/// Reads a section and its closing bracket; the opening one is consumed already. At most kSectionDepthMax
-/// numbers; `names_left` is what may still be used of kHeaderFieldNamesMax and is lowered.
+/// Reads a section and its closing bracket; the opening one is consumed already. At most
+/// kSectionDepthMax numbers; `names_left` is what may still be used of kHeaderFieldNamesMax and is
+/// lowered.
 Result<Section> parse_section(Arguments& arguments, std::size_t& names_left);
 
 /// The section as a response names it, without brackets.
@@ -54,7 +55,8 @@ OctetRange locate_top_level(const Section& section, std::uint64_t header_end,
 /// Where any section is; nullopt: the message has no such part. For HEADER.FIELDS the whole header.
 std::optional<OctetRange> locate(const Section& section, const store::MessageStructure& structure);
 
-/// Appends the fields of `header` that the section (one that filters()) asks for, and the blank line.
+/// Appends the fields of `header` that the section (one that filters()) asks for, and the blank
+/// line.
 void append_filtered_header(std::string& out, std::string_view header, const Section& section);
 
 }  // namespace postern::imap

@@ -93,8 +93,7 @@ IndexSet resolve_uids(const SequenceSet& set, const store::MailboxSnapshot& snap
     store::Uid last = range.last == 0 ? highest : range.last;
     if (first > last) std::swap(first, last);
     const std::size_t from = snapshot.lower_bound(first);
-    const std::size_t to =
-        last == UINT32_MAX ? snapshot.size() : snapshot.lower_bound(last + 1);
+    const std::size_t to = last == UINT32_MAX ? snapshot.size() : snapshot.lower_bound(last + 1);
     if (from < to) found.push_back({from, to - 1});
   }
   sort_and_merge(found);
@@ -106,8 +105,8 @@ std::vector<store::UidRange> uid_ranges(const IndexSet& set,
   std::vector<store::UidRange> ranges;
   ranges.reserve(set.size());
   for (const IndexRange range : set) {
-    // UIDs between two neighbours of a snapshot belong to no message, now or later: ranges of indices are
-    // ranges of UIDs.
+    // UIDs between two neighbours of a snapshot belong to no message, now or later: ranges of
+    // indices are ranges of UIDs.
     ranges.push_back({snapshot[range.first].uid, snapshot[range.last].uid});
   }
   return ranges;

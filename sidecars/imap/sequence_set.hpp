@@ -1,5 +1,5 @@
-// Sequence sets (RFC 3501 section 9, sequence-set): parsed from a command, resolved against the snapshot the
-// client knows.
+// Sequence sets (RFC 3501 section 9, sequence-set): parsed from a command, resolved against the
+// snapshot the client knows.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +34,8 @@ using IndexSet = std::vector<IndexRange>;
 /// Reads a set of at most kSequenceRangesMax ranges.
 Result<SequenceSet> parse_sequence_set(Arguments& arguments);
 
-/// Message sequence numbers to indices. invalid_argument when one is above the number of messages; "*" in
-/// an empty mailbox names nothing.
+/// Message sequence numbers to indices. invalid_argument when one is above the number of messages;
+/// "*" in an empty mailbox names nothing.
 Result<IndexSet> resolve_sequences(const SequenceSet& set, const store::MailboxSnapshot& snapshot);
 
 /// UIDs to indices. Unknown UIDs are skipped; "*" is the last message.

@@ -1,11 +1,12 @@
-// One IMAP4rev1 connection (RFC 3501) without IO: octets, store replies and the time go in; octets, store
-// requests and deadlines come out. Driven by the rules of runtime/session.hpp and
+// One IMAP4rev1 connection (RFC 3501) without IO: octets, store replies and the time go in; octets,
+// store requests and deadlines come out. Driven by the rules of runtime/session.hpp and
 // sidecars/common/mail_session.hpp.
 //
 // How it works: CommandReader cuts the input into commands (literals included). The command table
-// (command_table.cpp) gives each a parse function that makes a Command. The session runs one Command at a
-// time; at its end the selected mailbox is refreshed if it has changed (MailboxSync), then the tagged line is
-// written. Between commands the same refresh happens unasked, without EXPUNGE (IMAP-08).
+// (command_table.cpp) gives each a parse function that makes a Command. The session runs one
+// Command at a time; at its end the selected mailbox is refreshed if it has changed (MailboxSync),
+// then the tagged line is written. Between commands the same refresh happens unasked, without
+// EXPUNGE (IMAP-08).
 #pragma once
 
 #include <cstddef>
@@ -23,8 +24,8 @@
 
 namespace postern::imap {
 
-/// One thread at a time; owned by its driver. Holds one command, one snapshot reference and at most one read
-/// batch.
+/// One thread at a time; owned by its driver. Holds one command, one snapshot reference and at most
+/// one read batch.
 class ImapSession final : public sidecars::MailSession {
  public:
   ImapSession(std::shared_ptr<const ImapProfile> profile, PeerFacts peer);
@@ -48,11 +49,11 @@ class ImapSession final : public sidecars::MailSession {
 
  private:
   enum class Phase : std::uint8_t {
-    reading,        ///< no command in progress
-    running,        ///< command_ waits as waits_for_ says
-    syncing,        ///< command_ is through; the mailbox is refreshed before its tagged line
-    announcing,     ///< no command, or IDLE: the mailbox is refreshed unasked
-    starting_tls,   ///< nothing is read before on_tls()
+    reading,       ///< no command in progress
+    running,       ///< command_ waits as waits_for_ says
+    syncing,       ///< command_ is through; the mailbox is refreshed before its tagged line
+    announcing,    ///< no command, or IDLE: the mailbox is refreshed unasked
+    starting_tls,  ///< nothing is read before on_tls()
     closed,
   };
 
@@ -85,12 +86,12 @@ class ImapSession final : public sidecars::MailSession {
   Phase resume_phase_ = Phase::reading;  // where announcing goes back to
   Progress waits_for_ = Progress::done;
   bool reply_outstanding_ = false;
-  bool output_unsent_ = false;      // since the last on_output_sent()
+  bool output_unsent_ = false;  // since the last on_output_sent()
   bool shutting_down_ = false;
   bool input_ended_ = false;
   std::uint32_t bad_commands_ = 0;  // in a row
   MonoTime login_deadline_{};
-  MonoTime activity_{};             // last sign of life of the client
+  MonoTime activity_{};  // last sign of life of the client
 };
 
 }  // namespace postern::imap

@@ -61,8 +61,7 @@ class BlockList {
  private:
   void close() {
     if (open_.empty()) return;
-    blocks_.push_back(
-        std::make_shared<const std::vector<MessageEntry>>(std::exchange(open_, {})));
+    blocks_.push_back(std::make_shared<const std::vector<MessageEntry>>(std::exchange(open_, {})));
   }
 
   std::vector<MailboxSnapshot::Block> blocks_;

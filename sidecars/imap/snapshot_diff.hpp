@@ -1,5 +1,5 @@
-// What happened between two pictures of one mailbox. Pure functions; blocks that both share are skipped, so
-// one new flag among 100,000 messages costs a block and not the list.
+// What happened between two pictures of one mailbox. Pure functions; blocks that both share are
+// skipped, so one new flag among 100,000 messages costs a block and not the list.
 #pragma once
 
 #include <cstddef>
@@ -24,12 +24,14 @@ struct SnapshotDiff {
   friend bool operator==(const SnapshotDiff&, const SnapshotDiff&) = default;
 };
 
-/// Both of the same mailbox. Added messages are those of `after` that `before` does not have: the last ones.
+/// Both of the same mailbox. Added messages are those of `after` that `before` does not have: the
+/// last ones.
 SnapshotDiff diff_snapshots(const store::MailboxSnapshot& before,
                             const store::MailboxSnapshot& after);
 
-/// `after`, but with the messages that only `before` has: what a client may be told of while no EXPUNGE may be
-/// sent, with every sequence number of `before` still right. Unchanged blocks are shared.
+/// `after`, but with the messages that only `before` has: what a client may be told of while no
+/// EXPUNGE may be sent, with every sequence number of `before` still right. Unchanged blocks are
+/// shared.
 store::MailboxSnapshotPtr keep_expunged(const store::MailboxSnapshot& before,
                                         const store::MailboxSnapshot& after);
 

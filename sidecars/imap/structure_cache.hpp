@@ -11,7 +11,8 @@
 
 namespace postern::imap {
 
-/// Keeps kStructuresKept of them, the newest first. Bodies never change, so nothing here goes stale.
+/// Keeps kStructuresKept of them, the newest first. Bodies never change, so nothing here goes
+/// stale.
 class StructureCache {
  public:
   using StructurePtr = std::shared_ptr<const store::MessageStructure>;

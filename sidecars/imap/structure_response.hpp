@@ -10,7 +10,8 @@ namespace postern::imap {
 /// "(date subject from sender ...)".
 void append_envelope(std::string& out, const store::EnvelopeFields& fields);
 
-/// The whole message's body structure; with `extended`, BODYSTRUCTURE's extension data too (IMAP-43).
+/// The whole message's body structure; with `extended`, BODYSTRUCTURE's extension data too
+/// (IMAP-43).
 void append_body_structure(std::string& out, const store::MessageStructure& structure,
                            bool extended);
 

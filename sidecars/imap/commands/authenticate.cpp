@@ -77,9 +77,8 @@ Result<CommandPtr> parse_authenticate(Context&, Arguments& arguments) {
   if (parsed = arguments.end(); !parsed) return std::unexpected(parsed.error());
   // Only what CAPABILITY names: the shared mechanisms know more than IMAP offers.
   if (!equals_ignoring_case(*name, "PLAIN")) {
-    return make_immediate([](Context& context) {
-      return context.no("CANNOT", "The mechanism is not supported");
-    });
+    return make_immediate(
+        [](Context& context) { return context.no("CANNOT", "The mechanism is not supported"); });
   }
   return std::make_unique<Authenticate>(sasl::make_mechanism("PLAIN"), std::move(initial));
 }

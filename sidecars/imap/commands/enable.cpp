@@ -1,5 +1,5 @@
-// ENABLE (RFC 5161). No extension here changes responses yet, so the answer is an empty list: unknown names are
-// not an error (section 3.1).
+// ENABLE (RFC 5161). No extension here changes responses yet, so the answer is an empty list:
+// unknown names are not an error (section 3.1).
 #include "sidecars/imap/commands/immediate.hpp"
 
 namespace postern::imap {

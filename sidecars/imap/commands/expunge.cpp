@@ -1,5 +1,5 @@
-// EXPUNGE (RFC 3501 6.4.3) and UID EXPUNGE (RFC 4315 2.1). The EXPUNGE and EXISTS responses come from the refresh
-// at the command's end (IMAP-42).
+// EXPUNGE (RFC 3501 6.4.3) and UID EXPUNGE (RFC 4315 2.1). The EXPUNGE and EXISTS responses come
+// from the refresh at the command's end (IMAP-42).
 #include <utility>
 #include <vector>
 

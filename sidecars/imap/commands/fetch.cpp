@@ -1,5 +1,5 @@
-// FETCH and UID FETCH (RFC 3501 6.4.5): goes through the messages, reads their bodies in batches, sets \Seen batch
-// by batch. What one message's response looks like is in message_fetch.cpp.
+// FETCH and UID FETCH (RFC 3501 6.4.5): goes through the messages, reads their bodies in batches,
+// sets \Seen batch by batch. What one message's response looks like is in message_fetch.cpp.
 #include <memory>
 #include <utility>
 #include <vector>
@@ -168,7 +168,8 @@ class Fetch final : public Command {
   /// nullopt: the message is through.
   std::optional<Progress> go_on(Context& context) {
     switch (message_.run(context)) {
-      case MessageFetch::Outcome::room: return Progress::room;
+      case MessageFetch::Outcome::room:
+        return Progress::room;
       case MessageFetch::Outcome::read:
         return context.ask(sidecars::BodiesRequest{{message_.wanted()}});
       case MessageFetch::Outcome::broken:
@@ -176,7 +177,8 @@ class Fetch final : public Command {
         context.end = EndReason::store_failure;
         return Progress::done;
       case MessageFetch::Outcome::gone:
-      case MessageFetch::Outcome::done: break;
+      case MessageFetch::Outcome::done:
+        break;
     }
     if (message_.error()) note(*message_.error());
     in_message_ = false;
@@ -195,11 +197,11 @@ class Fetch final : public Command {
   Progress finish(Context& context) {
     if (!told_.empty()) {
       context.sync.refresh = true;
-      context.sync.told = store::StoreFlags{
-          .mailbox = context.selected->id,
-          .uids = std::move(told_),
-          .mode = store::StoreFlags::Mode::add,
-          .system_flags = static_cast<std::uint16_t>(store::Flag::seen)};
+      context.sync.told =
+          store::StoreFlags{.mailbox = context.selected->id,
+                            .uids = std::move(told_),
+                            .mode = store::StoreFlags::Mode::add,
+                            .system_flags = static_cast<std::uint16_t>(store::Flag::seen)};
     }
     if (error_) return context.store_failed(Error{*error_, {}});
     // RFC 2180 4.1.2, code of RFC 5530.
@@ -217,7 +219,7 @@ class Fetch final : public Command {
   std::size_t next_piece_ = 0;
   std::vector<store::UidRange> unseen_;  // of the batch, to be marked
   std::size_t last_unseen_index_ = 0;
-  std::vector<store::UidRange> told_;    // marked, and reported in their responses
+  std::vector<store::UidRange> told_;  // marked, and reported in their responses
   bool vanished_ = false;
   std::optional<ErrorCode> error_;
 };

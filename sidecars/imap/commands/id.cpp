@@ -9,9 +9,7 @@ namespace {
 /// The client's parameters: checked, bounded, not used.
 Result<void> skip_parameters(Arguments& arguments) {
   if (arguments.take_word("NIL")) return {};
-  const auto malformed = [](const char* text) {
-    return fail(ErrorCode::invalid_argument, text);
-  };
+  const auto malformed = [](const char* text) { return fail(ErrorCode::invalid_argument, text); };
   if (!arguments.take('(')) return malformed("ID needs a parenthesised list or NIL");
   if (arguments.take(')')) return {};
   for (std::size_t pairs = 1;; ++pairs) {

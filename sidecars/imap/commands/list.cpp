@@ -25,7 +25,8 @@ class List final : public Command {
     for (; next_ < nodes_.size(); ++next_) {
       if (context.full()) return Progress::room;
       const FolderNode& node = nodes_[next_];
-      // RFC 3501 6.3.9: a superior that is not subscribed itself is named only where "%" asks for levels.
+      // RFC 3501 6.3.9: a superior that is not subscribed itself is named only where "%" asks for
+      // levels.
       const bool hidden = subscribed_only_ && !node.exists && !pattern_.has_percent();
       if (!hidden && pattern_.matches(node.name)) append(context.out(), node);
     }

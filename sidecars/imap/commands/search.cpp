@@ -1,5 +1,5 @@
-// SEARCH and UID SEARCH (RFC 3501 6.4.4): what the snapshot decides is decided at once; of the other messages as much
-// is read as it takes, in batches.
+// SEARCH and UID SEARCH (RFC 3501 6.4.4): what the snapshot decides is decided at once; of the
+// other messages as much is read as it takes, in batches.
 #include <memory>
 #include <utility>
 #include <vector>
@@ -26,8 +26,7 @@ class Search final : public Command {
       context.inside_response = true;
       context.out().append("* SEARCH");
     }
-    for (std::size_t steps = 0; index_ < snapshot_->size() || in_message_;
-         steps += program_.keys) {
+    for (std::size_t steps = 0; index_ < snapshot_->size() || in_message_; steps += program_.keys) {
       if (in_message_) {
         if (const auto wait = go_on(context)) return *wait;
         continue;
@@ -66,9 +65,7 @@ class Search final : public Command {
 
  private:
   SearchSubject subject(std::size_t index) const {
-    return {.entry = &(*snapshot_)[index],
-            .index = index,
-            .keywords = &snapshot_->head().keywords};
+    return {.entry = &(*snapshot_)[index], .index = index, .keywords = &snapshot_->head().keywords};
   }
 
   /// Asks for the beginnings of this and the next undecided messages.

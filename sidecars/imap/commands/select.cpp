@@ -45,7 +45,8 @@ class Select final : public Command {
     append_flag_responses(out, head.keywords, context.modern(), read_only_);
     out.append("* ");
     append_number(out, snapshot->size());
-    // \Recent is never set: which session saw a message first is not kept (IMAP4rev2 has dropped it).
+    // \Recent is never set: which session saw a message first is not kept (IMAP4rev2 has dropped
+    // it).
     out.append(" EXISTS\r\n* 0 RECENT\r\n");
     append_first_unseen(out, *snapshot);
     out.append("* OK [UIDVALIDITY ");
@@ -59,7 +60,8 @@ class Select final : public Command {
     }
     context.selected = SelectedMailbox{
         .id = *lookup_.id(), .read_only = read_only_, .reported = snapshot, .latest = snapshot};
-    return context.ok(read_only_ ? "[READ-ONLY] EXAMINE completed" : "[READ-WRITE] SELECT completed");
+    return context.ok(read_only_ ? "[READ-ONLY] EXAMINE completed"
+                                 : "[READ-WRITE] SELECT completed");
   }
 
   static void append_first_unseen(std::string& out, const store::MailboxSnapshot& snapshot) {

@@ -17,7 +17,8 @@ struct StatusItem {
 };
 
 constexpr std::array kItems = std::to_array<StatusItem>({
-    {"MESSAGES", [](const store::MailboxHead& head) -> std::uint64_t { return head.message_count; }},
+    {"MESSAGES",
+     [](const store::MailboxHead& head) -> std::uint64_t { return head.message_count; }},
     {"RECENT", [](const store::MailboxHead&) -> std::uint64_t { return 0; }},
     {"UIDNEXT", [](const store::MailboxHead& head) -> std::uint64_t { return head.uid_next; }},
     {"UIDVALIDITY",

@@ -1,4 +1,5 @@
-// STORE and UID STORE (RFC 3501 6.4.6). Its FETCH responses come from the refresh at the command's end.
+// STORE and UID STORE (RFC 3501 6.4.6). Its FETCH responses come from the refresh at the command's
+// end.
 #include <utility>
 #include <vector>
 
@@ -72,7 +73,8 @@ Result<CommandPtr> parse(Context& context, Arguments& arguments, bool by_uid) {
   if (parsed = arguments.end(); !parsed) return std::unexpected(parsed.error());
 
   const store::MailboxSnapshot& known = *context.selected->reported;
-  auto indices = by_uid ? Result<IndexSet>(resolve_uids(*set, known)) : resolve_sequences(*set, known);
+  auto indices =
+      by_uid ? Result<IndexSet>(resolve_uids(*set, known)) : resolve_sequences(*set, known);
   if (!indices) return std::unexpected(indices.error());
   change.mailbox = context.selected->id;
   change.uids = uid_ranges(*indices, known);

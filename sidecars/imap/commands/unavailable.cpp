@@ -1,5 +1,6 @@
-// CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, APPEND, COPY, MOVE: the store has no mutation for folders and
-// new messages from clients yet. A well-formed command is answered NO [CANNOT], a malformed one BAD.
+// CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, APPEND, COPY, MOVE: the store has no mutation for
+// folders and new messages from clients yet. A well-formed command is answered NO [CANNOT], a
+// malformed one BAD.
 #include "sidecars/imap/commands/immediate.hpp"
 #include "sidecars/imap/folder_argument.hpp"
 #include "sidecars/imap/sequence_set.hpp"

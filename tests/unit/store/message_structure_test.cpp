@@ -2,7 +2,6 @@
 #include "store/message_structure.hpp"
 
 #include <gtest/gtest.h>
-
 #include <random>
 #include <string>
 #include <string_view>
@@ -246,7 +245,8 @@ TEST(MimeParser, BoundaryThatIsAPrefixOfAnother) {
 
 TEST(MimeParser, DigestPartsAreMessagesByDefault) {
   const std::string_view message =
-      "Content-Type: multipart/digest; boundary=d\r\n\r\n--d\r\n\r\nSubject: in\r\n\r\nbody\r\n--d--";
+      "Content-Type: multipart/digest; boundary=d\r\n\r\n--d\r\n\r\nSubject: "
+      "in\r\n\r\nbody\r\n--d--";
   const MessageStructure found = parse(message);
   expect_sound(found, message);
   ASSERT_EQ(found.parts.size(), 3u);
@@ -314,11 +314,26 @@ TEST(MimeParser, FieldsAreBounded) {
 
 TEST(MimeParser, RandomMessagesKeepTheInvariants) {
   // Pieces that matter to the parser, in random order: every structure must be sound in any split.
-  const std::string_view pieces[] = {"--b", "--", "b", "\r\n", "\n", "\r", " ", "--c--", "--b--\r\n",
+  const std::string_view pieces[] = {"--b",
+                                     "--",
+                                     "b",
+                                     "\r\n",
+                                     "\n",
+                                     "\r",
+                                     " ",
+                                     "--c--",
+                                     "--b--\r\n",
                                      "Content-Type: multipart/mixed; boundary=b\r\n",
                                      "Content-Type: multipart/digest; boundary=c\r\n",
-                                     "Content-Type: message/rfc822\r\n", "\r\n\r\n", "Subject: s\r\n",
-                                     "text", "\"", "(", ";", "=", "--c\r\n"};
+                                     "Content-Type: message/rfc822\r\n",
+                                     "\r\n\r\n",
+                                     "Subject: s\r\n",
+                                     "text",
+                                     "\"",
+                                     "(",
+                                     ";",
+                                     "=",
+                                     "--c\r\n"};
   std::mt19937 random(20240731);
   for (int round = 0; round < 3000; ++round) {
     std::string message;
@@ -372,12 +387,12 @@ TEST(MimeHeader, HeaderEndInAnySplit) {
 }
 
 TEST(MimeHeader, MimeValuesAreReadLeniently) {
-  const auto value = parse_mime_value("Text (c(o)m) / HTML ; charset = \"a\\\"b\" ;; x=y z; =; n", true);
+  const auto value =
+      parse_mime_value("Text (c(o)m) / HTML ; charset = \"a\\\"b\" ;; x=y z; =; n", true);
   ASSERT_TRUE(value);
   EXPECT_EQ(value->type, "text");
   EXPECT_EQ(value->subtype, "html");
-  EXPECT_EQ(value->parameters,
-            (std::vector<MimeParameter>{{"charset", "a\"b"}, {"x", "y"}}));
+  EXPECT_EQ(value->parameters, (std::vector<MimeParameter>{{"charset", "a\"b"}, {"x", "y"}}));
   EXPECT_FALSE(parse_mime_value("text", true));
   EXPECT_FALSE(parse_mime_value("", true));
   EXPECT_EQ(parse_mime_value("inline; filename=\"open", false)->parameters[0].value, "open");

@@ -48,10 +48,8 @@ Uid FakeMailStore::append_large(MailboxId id, std::string beginning, std::uint64
   const store::BodyId body{next_body_++};
   const Uid uid = mailbox.head.uid_next++;
   bodies_[body] = {std::move(beginning), size};
-  mailbox.entries[uid] = {.uid = uid,
-                          .modseq = mailbox.head.highest_modseq + 1,
-                          .body = body,
-                          .size_octets = size};
+  mailbox.entries[uid] = {
+      .uid = uid, .modseq = mailbox.head.highest_modseq + 1, .body = body, .size_octets = size};
   touched(mailbox);
   return uid;
 }
@@ -104,8 +102,10 @@ sidecars::MailReply FakeMailStore::reply(const sidecars::LoginRequest& request) 
   if (request.user != "user" || request.password != "secret") {
     return sidecars::LoginReply{.outcome = Outcome::bad_credentials};
   }
-  return sidecars::LoginReply{
-      .outcome = Outcome::ok, .account = store::AccountId{7}, .name = "user@example.org", .inbox = inbox};
+  return sidecars::LoginReply{.outcome = Outcome::ok,
+                              .account = store::AccountId{7},
+                              .name = "user@example.org",
+                              .inbox = inbox};
 }
 
 sidecars::MailReply FakeMailStore::reply(const sidecars::FoldersRequest&) const {
@@ -198,7 +198,8 @@ sidecars::MailReply FakeMailStore::reply(const sidecars::MutateRequest& request)
   return sidecars::MutationDone{done};
 }
 
-// ---- the observer ------------------------------------------------------------------------------------
+// ---- the observer
+// ------------------------------------------------------------------------------------
 
 void RecordingObserver::login_succeeded(std::string_view account, std::string_view mechanism) {
   events.push_back("login " + std::string(account) + " " + std::string(mechanism));
@@ -225,11 +226,13 @@ std::shared_ptr<const ImapProfile> make_profile(Behaviour behaviour) {
   return std::make_shared<const ImapProfile>(std::move(profile));
 }
 
-// ---- the driver --------------------------------------------------------------------------------------
+// ---- the driver
+// --------------------------------------------------------------------------------------
 
 SessionDriver::SessionDriver(FakeMailStore& the_store, std::shared_ptr<const ImapProfile> profile)
     : store(the_store),
-      session(std::make_unique<ImapSession>(std::move(profile), PeerFacts{.address = "192.0.2.1"})) {
+      session(
+          std::make_unique<ImapSession>(std::move(profile), PeerFacts{.address = "192.0.2.1"})) {
   session->set_observer(&observer);
 }
 

@@ -1,5 +1,5 @@
-// A mail store in memory, and a driver that runs an ImapSession against it as the event loop would: for unit tests
-// and fuzzers.
+// A mail store in memory, and a driver that runs an ImapSession against it as the event loop would:
+// for unit tests and fuzzers.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,8 @@ class FakeMailStore {
   store::MailboxId add_folder(std::string name, bool subscribed = true);
   store::Uid append(store::MailboxId mailbox, std::string octets, std::uint16_t system_flags = 0,
                     std::int64_t internal_date_ms = 0);
-  /// A message whose octets are made when they are read: `size` octets, the first of them `beginning`.
+  /// A message whose octets are made when they are read: `size` octets, the first of them
+  /// `beginning`.
   store::Uid append_large(store::MailboxId mailbox, std::string beginning, std::uint64_t size);
   void set_flags(store::MailboxId mailbox, store::Uid uid, std::uint16_t system_flags);
   void expunge(store::MailboxId mailbox, store::Uid uid);
@@ -119,9 +120,9 @@ class SessionDriver {
   FakeMailStore& store;
   RecordingObserver observer;
   std::string transcript;
-  bool keep_transcript = true;          ///< false: only counted, for large output
+  bool keep_transcript = true;  ///< false: only counted, for large output
   std::uint64_t octets_out = 0;
-  std::size_t output_max = 0;           ///< most octets seen in output().bytes
+  std::size_t output_max = 0;  ///< most octets seen in output().bytes
   bool closed = false;
   bool start_tls = false;
   Now now{.mono = MonoTime{} + std::chrono::hours(1), .unix_ms = 1'700'000'000'000};

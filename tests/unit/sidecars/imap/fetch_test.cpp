@@ -75,7 +75,8 @@ struct ImapFetchTest : ::testing::Test {
     return answer.substr(kBegin.size(), answer.size() - kBegin.size() - kEnd.size());
   }
   static std::string literal(std::string_view label, std::string_view octets) {
-    return std::string(label) + " {" + std::to_string(octets.size()) + "}\r\n" + std::string(octets);
+    return std::string(label) + " {" + std::to_string(octets.size()) + "}\r\n" +
+           std::string(octets);
   }
 };
 
@@ -98,18 +99,44 @@ TEST_F(ImapFetchTest, MalformedFetches) {
   store.append(store.inbox, "x");
   SessionDriver driver(store);
   driver.log_in();
-  for (const std::string_view arguments :
-       {"", "1", "1 ", "1 ()", "1 (FLAGS", "1 FLAGS)", "1 (FLAGS  UID)", "x FLAGS", "1: FLAGS", "0 FLAGS",
-        "1,, FLAGS", "2 FLAGS", "1:2 FLAGS", "1 BODY[", "1 BODY[X]", "1 BODY[MIME]", "1 BODY[0]",
-        "1 BODY[1.]", "1 BODY[HEADER.FIELDS]", "1 BODY[HEADER.FIELDS ()]",
-        "1 BODY[HEADER.FIELDS (A", "1 BODY[HEADER.FIELDS (\"a b\")]", "1 BODY[]<", "1 BODY[]<1>",
-        "1 BODY[]<1.0>", "1 BODY[]<1.2", "1 BODY[]<x.2>", "1 BODYSTRUCTURE[]", "1 RFC822.PEEK",
-        "1 (ALL FLAGS)", "1 FLAGS UID", "99999999999 FLAGS"}) {
+  for (const std::string_view arguments : {"",
+                                           "1",
+                                           "1 ",
+                                           "1 ()",
+                                           "1 (FLAGS",
+                                           "1 FLAGS)",
+                                           "1 (FLAGS  UID)",
+                                           "x FLAGS",
+                                           "1: FLAGS",
+                                           "0 FLAGS",
+                                           "1,, FLAGS",
+                                           "2 FLAGS",
+                                           "1:2 FLAGS",
+                                           "1 BODY[",
+                                           "1 BODY[X]",
+                                           "1 BODY[MIME]",
+                                           "1 BODY[0]",
+                                           "1 BODY[1.]",
+                                           "1 BODY[HEADER.FIELDS]",
+                                           "1 BODY[HEADER.FIELDS ()]",
+                                           "1 BODY[HEADER.FIELDS (A",
+                                           "1 BODY[HEADER.FIELDS (\"a b\")]",
+                                           "1 BODY[]<",
+                                           "1 BODY[]<1>",
+                                           "1 BODY[]<1.0>",
+                                           "1 BODY[]<1.2",
+                                           "1 BODY[]<x.2>",
+                                           "1 BODYSTRUCTURE[]",
+                                           "1 RFC822.PEEK",
+                                           "1 (ALL FLAGS)",
+                                           "1 FLAGS UID",
+                                           "99999999999 FLAGS"}) {
     EXPECT_THAT(driver.talk("a FETCH " + std::string(arguments) + "\r\n"), StartsWith("a BAD"))
         << arguments;
     EXPECT_THAT(driver.talk("z NOOP\r\n"), StartsWith("z OK"));
   }
-  EXPECT_THAT(driver.talk("a FETCH 1 (" + std::string(1000, ' ') + "FLAGS)\r\n"), StartsWith("a BAD"));
+  EXPECT_THAT(driver.talk("a FETCH 1 (" + std::string(1000, ' ') + "FLAGS)\r\n"),
+              StartsWith("a BAD"));
   std::string many = "a FETCH 1 (FLAGS";
   for (int index = 0; index < 64; ++index) many += " FLAGS";
   EXPECT_THAT(driver.talk(many + ")\r\n"), StartsWith("a BAD There are too many data items"));
@@ -132,7 +159,8 @@ TEST_F(ImapFetchTest, SetsAreMergedAndStarIsTheLast) {
   EXPECT_EQ(driver.talk("a FETCH 4,2:1,2,* (UID)\r\n"),
             "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\n* 4 FETCH (UID 4)\r\n* 5 FETCH (UID 5)\r\n"
             "a OK FETCH completed\r\n");
-  EXPECT_EQ(driver.talk("b UID FETCH 99:* (UID)\r\n"), "* 5 FETCH (UID 5)\r\nb OK FETCH completed\r\n");
+  EXPECT_EQ(driver.talk("b UID FETCH 99:* (UID)\r\n"),
+            "* 5 FETCH (UID 5)\r\nb OK FETCH completed\r\n");
   EXPECT_EQ(driver.talk("c UID FETCH 77 (UID)\r\n"), "c OK FETCH completed\r\n");
   SessionDriver empty(store);
   store.add_folder("empty");
@@ -164,7 +192,8 @@ TEST_F(ImapFetchTest, WholeBodySetsSeen) {
 
 TEST_F(ImapFetchTest, EverySectionOfANestedMessage) {
   store.append(store.inbox, std::string(kNested), kSeen);
-  const auto expect = [this](std::string_view section, std::string_view begin, std::string_view end) {
+  const auto expect = [this](std::string_view section, std::string_view begin,
+                             std::string_view end) {
     // From the first `begin` up to and including the first `end` behind it.
     const std::size_t from = kNested.find(begin);
     const std::size_t to = kNested.find(end, from) + end.size();
@@ -195,15 +224,17 @@ TEST_F(ImapFetchTest, EverySectionOfANestedMessage) {
   EXPECT_EQ(fetch("BODY[2.HEADER.FIELDS.NOT (subject From)]"),
             literal("BODY[2.HEADER.FIELDS.NOT (subject From)]",
                     "Content-Type: multipart/alternative; boundary=inner\r\n\r\n"));
-  for (const std::string_view none : {"BODY[5]", "BODY[1.1]", "BODY[1.HEADER]", "BODY[2.3]",
-                                      "BODY[3.2]", "BODY[4.TEXT]", "BODY[3.1.1]", "BODY[1.2.3.4]"}) {
+  for (const std::string_view none :
+       {"BODY[5]", "BODY[1.1]", "BODY[1.HEADER]", "BODY[2.3]", "BODY[3.2]", "BODY[4.TEXT]",
+        "BODY[3.1.1]", "BODY[1.2.3.4]"}) {
     EXPECT_EQ(fetch(none), std::string(none) + " NIL");
   }
 }
 
 TEST_F(ImapFetchTest, HeaderFields) {
   store.append(store.inbox,
-               "Received: one\r\n two\r\nSubject: s\r\nreceived: three\r\nX-Empty:\r\n\r\nbody", kSeen);
+               "Received: one\r\n two\r\nSubject: s\r\nreceived: three\r\nX-Empty:\r\n\r\nbody",
+               kSeen);
   EXPECT_EQ(fetch("BODY.PEEK[HEADER.FIELDS (RECEIVED X-None)]"),
             literal("BODY[HEADER.FIELDS (RECEIVED X-None)]",
                     "Received: one\r\n two\r\nreceived: three\r\n\r\n"));
@@ -231,9 +262,10 @@ TEST_F(ImapFetchTest, SinglePartMessages) {
   EXPECT_EQ(fetch("BODY[1]"), literal("BODY[1]", "body"));
   EXPECT_EQ(fetch("BODY[1.MIME]"), literal("BODY[1.MIME]", "Subject: x\r\n\r\n"));
   EXPECT_EQ(fetch("BODY[2]"), "BODY[2] NIL");
-  EXPECT_EQ(fetch("BODYSTRUCTURE"),
-            "BODYSTRUCTURE (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 1 NIL NIL "
-            "NIL NIL)");
+  EXPECT_EQ(
+      fetch("BODYSTRUCTURE"),
+      "BODYSTRUCTURE (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 1 NIL NIL "
+      "NIL NIL)");
   EXPECT_EQ(fetch("BODY"),
             "BODY (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 1)");
 }
@@ -259,20 +291,23 @@ TEST_F(ImapFetchTest, Envelope) {
 }
 
 TEST_F(ImapFetchTest, EnvelopeOddities) {
-  // IMAP-44: present but empty is NIL; IMAP-12: 8-bit only in a literal; IMAP-47: junk is read as far as it goes.
-  store.append(store.inbox,
-               "Subject: caf\xc3\xa9 \"q\"\r\nDate:\r\nMessage-ID: \r\nSender:\r\n"
-               "From: =?utf-8?q?J=C3=B6?= <@r1,@r2:j@x>, nobody, <>, @, \"unclosed\r\nTo: ;,:,\r\n\r\n",
-               kSeen);
-  EXPECT_EQ(fetch("ENVELOPE"),
-            "ENVELOPE (NIL {9}\r\ncaf\xc3\xa9 \"q\" "
-            "((\"=?utf-8?q?J=C3=B6?=\" \"@r1,@r2\" \"j\" \"x\")(NIL NIL \"nobody\" \"\")(NIL NIL \"\" "
-            "\"\")(NIL NIL \"\" \"\")(NIL NIL \"unclosed\" \"\")) "
-            "((\"=?utf-8?q?J=C3=B6?=\" \"@r1,@r2\" \"j\" \"x\")(NIL NIL \"nobody\" \"\")(NIL NIL \"\" "
-            "\"\")(NIL NIL \"\" \"\")(NIL NIL \"unclosed\" \"\")) "
-            "((\"=?utf-8?q?J=C3=B6?=\" \"@r1,@r2\" \"j\" \"x\")(NIL NIL \"nobody\" \"\")(NIL NIL \"\" "
-            "\"\")(NIL NIL \"\" \"\")(NIL NIL \"unclosed\" \"\")) "
-            "((NIL NIL \"\" NIL)(NIL NIL NIL NIL)) NIL NIL NIL NIL)");
+  // IMAP-44: present but empty is NIL; IMAP-12: 8-bit only in a literal; IMAP-47: junk is read as
+  // far as it goes.
+  store.append(
+      store.inbox,
+      "Subject: caf\xc3\xa9 \"q\"\r\nDate:\r\nMessage-ID: \r\nSender:\r\n"
+      "From: =?utf-8?q?J=C3=B6?= <@r1,@r2:j@x>, nobody, <>, @, \"unclosed\r\nTo: ;,:,\r\n\r\n",
+      kSeen);
+  EXPECT_EQ(
+      fetch("ENVELOPE"),
+      "ENVELOPE (NIL {9}\r\ncaf\xc3\xa9 \"q\" "
+      "((\"=?utf-8?q?J=C3=B6?=\" \"@r1,@r2\" \"j\" \"x\")(NIL NIL \"nobody\" \"\")(NIL NIL \"\" "
+      "\"\")(NIL NIL \"\" \"\")(NIL NIL \"unclosed\" \"\")) "
+      "((\"=?utf-8?q?J=C3=B6?=\" \"@r1,@r2\" \"j\" \"x\")(NIL NIL \"nobody\" \"\")(NIL NIL \"\" "
+      "\"\")(NIL NIL \"\" \"\")(NIL NIL \"unclosed\" \"\")) "
+      "((\"=?utf-8?q?J=C3=B6?=\" \"@r1,@r2\" \"j\" \"x\")(NIL NIL \"nobody\" \"\")(NIL NIL \"\" "
+      "\"\")(NIL NIL \"\" \"\")(NIL NIL \"unclosed\" \"\")) "
+      "((NIL NIL \"\" NIL)(NIL NIL NIL NIL)) NIL NIL NIL NIL)");
 }
 
 TEST_F(ImapFetchTest, BodyStructureOfANestedMessage) {
@@ -287,10 +322,13 @@ TEST_F(ImapFetchTest, BodyStructureOfANestedMessage) {
       "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 5 1 NIL NIL NIL NIL)"
       "(\"text\" \"html\" NIL NIL NIL \"7bit\" 11 1 NIL NIL NIL NIL) \"alternative\" "
       "(\"boundary\" \"inner\") NIL NIL NIL) 12 NIL NIL NIL NIL)"
-      "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 30 (NIL \"simple\" NIL NIL NIL NIL NIL NIL NIL NIL) "
-      "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 11 1 NIL NIL NIL NIL) 3 NIL NIL "
+      "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 30 (NIL \"simple\" NIL NIL NIL NIL NIL NIL NIL "
+      "NIL) "
+      "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 11 1 NIL NIL NIL NIL) 3 NIL "
+      "NIL "
       "NIL NIL)"
-      "(\"application\" \"octet-stream\" (\"name\" \"x.bin\") NIL NIL \"base64\" 4 NIL (\"attachment\" "
+      "(\"application\" \"octet-stream\" (\"name\" \"x.bin\") NIL NIL \"base64\" 4 NIL "
+      "(\"attachment\" "
       "(\"filename\" \"x.bin\")) NIL NIL) "
       "\"mixed\" (\"boundary\" \"outer\") NIL NIL NIL)");
   EXPECT_THAT(fetch("BODY"), Not(HasSubstr("attachment")));
@@ -299,14 +337,16 @@ TEST_F(ImapFetchTest, BodyStructureOfANestedMessage) {
 
 TEST_F(ImapFetchTest, MultipartWithoutParts) {
   store.append(store.inbox, "Content-Type: multipart/mixed; boundary=b\r\n\r\nnothing\r\n", kSeen);
-  EXPECT_EQ(fetch("BODY"),
-            "BODY ((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) \"mixed\")");
+  EXPECT_EQ(
+      fetch("BODY"),
+      "BODY ((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) \"mixed\")");
   EXPECT_EQ(fetch("BODY[1]"), "BODY[1] NIL");
 }
 
 TEST_F(ImapFetchTest, ManySmallMessagesTakeFewReads) {
   for (int index = 0; index < 600; ++index) {
-    store.append(store.inbox, "Subject: " + std::to_string(index) + "\r\n\r\n" + std::string(4000, 'x'));
+    store.append(store.inbox,
+                 "Subject: " + std::to_string(index) + "\r\n\r\n" + std::string(4000, 'x'));
   }
   SessionDriver driver(store);
   driver.log_in();

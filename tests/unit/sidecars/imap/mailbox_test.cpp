@@ -75,9 +75,10 @@ TEST_F(ImapMailboxTest, Status) {
   store.add_folder("a \"b\" \\ c");
   SessionDriver driver(store);
   driver.log_in("");
-  EXPECT_EQ(driver.talk("a STATUS inBox (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN SIZE)\r\n"),
-            "* STATUS \"INBOX\" (MESSAGES 2 RECENT 0 UIDNEXT 3 UIDVALIDITY 1001 UNSEEN 1 SIZE 8)\r\n"
-            "a OK STATUS completed\r\n");
+  EXPECT_EQ(
+      driver.talk("a STATUS inBox (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN SIZE)\r\n"),
+      "* STATUS \"INBOX\" (MESSAGES 2 RECENT 0 UIDNEXT 3 UIDVALIDITY 1001 UNSEEN 1 SIZE 8)\r\n"
+      "a OK STATUS completed\r\n");
   // IMAP-14: a name with a backslash or a quote is a literal.
   EXPECT_EQ(driver.talk("b STATUS \"a \\\"b\\\" \\\\ c\" (messages)\r\n"),
             "* STATUS {9}\r\na \"b\" \\ c (MESSAGES 0)\r\nb OK STATUS completed\r\n");
@@ -171,12 +172,13 @@ TEST_F(ImapMailboxTest, KeywordsBecomeKnown) {
   store.append(store.inbox, "a");
   SessionDriver driver(store);
   driver.log_in();
-  EXPECT_EQ(driver.talk("a STORE 1 +FLAGS ($Work \\Seen)\r\n"),
-            "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $MDNSent $Work)\r\n"
-            "* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $MDNSent $Work \\*)]"
-            " Flags that are kept\r\n"
-            "* 1 FETCH (FLAGS (\\Seen $Work))\r\n"
-            "a OK STORE completed\r\n");
+  EXPECT_EQ(
+      driver.talk("a STORE 1 +FLAGS ($Work \\Seen)\r\n"),
+      "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $MDNSent $Work)\r\n"
+      "* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $MDNSent $Work \\*)]"
+      " Flags that are kept\r\n"
+      "* 1 FETCH (FLAGS (\\Seen $Work))\r\n"
+      "a OK STORE completed\r\n");
   EXPECT_EQ(driver.talk("b STORE 1 -FLAGS ($work)\r\n"),
             "* 1 FETCH (FLAGS (\\Seen))\r\nb OK STORE completed\r\n");
 }
@@ -198,7 +200,8 @@ TEST_F(ImapMailboxTest, ReadOnlyMailboxIsNotChanged) {
   driver.send("a EXAMINE INBOX\r\n");
   EXPECT_THAT(driver.talk("b STORE 1 +FLAGS (\\Seen)\r\n"), StartsWith("b NO [READ-ONLY]"));
   EXPECT_THAT(driver.talk("c EXPUNGE\r\n"), StartsWith("c NO [READ-ONLY]"));
-  EXPECT_EQ(driver.talk("d FETCH 1 BODY[]\r\n"), "* 1 FETCH (BODY[] {1}\r\na)\r\nd OK FETCH completed\r\n");
+  EXPECT_EQ(driver.talk("d FETCH 1 BODY[]\r\n"),
+            "* 1 FETCH (BODY[] {1}\r\na)\r\nd OK FETCH completed\r\n");
   EXPECT_EQ(driver.talk("e CLOSE\r\n"), "e OK CLOSE completed\r\n");
   EXPECT_EQ(store.mutations, 0u);
 }

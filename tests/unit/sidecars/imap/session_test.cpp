@@ -28,10 +28,11 @@ std::shared_ptr<const ImapProfile> profile_with(auto change) {
 TEST_F(ImapSessionTest, GreetsWithCapabilities) {
   SessionDriver driver(store);
   driver.open(false);
-  EXPECT_EQ(driver.take(),
-            "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ENABLE ID IDLE NAMESPACE CHILDREN UNSELECT "
-            "UIDPLUS STATUS=SIZE STARTTLS LOGINDISABLED] mail.example.org IMAP4rev1 server is "
-            "ready\r\n");
+  EXPECT_EQ(
+      driver.take(),
+      "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ENABLE ID IDLE NAMESPACE CHILDREN UNSELECT "
+      "UIDPLUS STATUS=SIZE STARTTLS LOGINDISABLED] mail.example.org IMAP4rev1 server is "
+      "ready\r\n");
 }
 
 TEST_F(ImapSessionTest, ExchangeBehaviourSendsCapabilitiesOnlyOnRequest) {
@@ -55,8 +56,7 @@ TEST_F(ImapSessionTest, CapabilitiesFollowTlsAndLogin) {
 TEST_F(ImapSessionTest, PlaintextLoginNeedsTlsOrTheSetting) {
   SessionDriver driver(store);
   driver.open(false);
-  EXPECT_EQ(driver.talk("a LOGIN user secret\r\n"),
-            "a NO [PRIVACYREQUIRED] Use TLS first\r\n");
+  EXPECT_EQ(driver.talk("a LOGIN user secret\r\n"), "a NO [PRIVACYREQUIRED] Use TLS first\r\n");
   EXPECT_THAT(driver.talk("b AUTHENTICATE PLAIN AHVzZXIAc2VjcmV0\r\n"), HasSubstr("b NO [PRIVACY"));
   // The password is refused before it is sent.
   EXPECT_THAT(driver.talk("c LOGIN user {6}\r\n"), HasSubstr("c NO [PRIVACY"));

@@ -2,7 +2,6 @@
 #include "sidecars/imap/snapshot_diff.hpp"
 
 #include <gtest/gtest.h>
-
 #include <map>
 #include <memory>
 #include <random>

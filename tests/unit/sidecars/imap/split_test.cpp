@@ -1,6 +1,6 @@
-// Whole conversations, fed whole, octet by octet, and split at every octet: the output must be the same.
+// Whole conversations, fed whole, octet by octet, and split at every octet: the output must be the
+// same.
 #include <gtest/gtest.h>
-
 #include <string>
 
 #include "tests/unit/sidecars/imap/fake_mail_store.hpp"
@@ -27,14 +27,17 @@ std::string run(std::string_view script, auto feed) {
 }
 
 constexpr std::string_view kScripts[] = {
-    "a LOGIN {4}\r\nuser {6+}\r\nsecret\r\nb SELECT inbox\r\nc FETCH 1:* (FLAGS BODY[])\r\nd NOOP\r\n",
+    "a LOGIN {4}\r\nuser {6+}\r\nsecret\r\nb SELECT inbox\r\nc FETCH 1:* (FLAGS BODY[])\r\nd "
+    "NOOP\r\n",
     "a AUTHENTICATE PLAIN\r\nAHVzZXIAc2VjcmV0\r\nb EXAMINE INBOX\r\nc UID FETCH 1:* (ENVELOPE "
     "BODYSTRUCTURE BODY.PEEK[2.MIME] BODY.PEEK[HEADER.FIELDS (\"Subject\" {4}\r\nFrom)]<3.9>)\r\n",
     "a LOGIN user secret\r\nb SELECT INBOX\r\nc IDLE\r\nDONE\r\nd STORE 1 +FLAGS ($x \\Deleted)\r\n"
     "e SEARCH CHARSET UTF-8 OR SUBJECT {3}\r\ntwo BODY \"part\"\r\nf EXPUNGE\r\ng LOGOUT\r\n",
     "a NOOP x\r\nb {3}\r\nabc\r\n+ NOOP\r\n\r\nc LOGIN user {99999+}\r\nxx",
-    "a LOGIN user secret\r\nb LIST \"\" {1}\r\n*\r\nc STATUS Archive/2024 (MESSAGES)\r\nd APPEND INBOX "
-    "{5+}\r\nhello\r\ne ID (\"name\" \"x\")\r\nf CLOSE\r\ng SELECT INBOX\r\nh CLOSE\r\ni LOGOUT\r\n",
+    "a LOGIN user secret\r\nb LIST \"\" {1}\r\n*\r\nc STATUS Archive/2024 (MESSAGES)\r\nd APPEND "
+    "INBOX "
+    "{5+}\r\nhello\r\ne ID (\"name\" \"x\")\r\nf CLOSE\r\ng SELECT INBOX\r\nh CLOSE\r\ni "
+    "LOGOUT\r\n",
 };
 
 TEST(ImapSplitTest, EverySplitGivesTheSameOutput) {

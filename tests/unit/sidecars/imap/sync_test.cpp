@@ -63,7 +63,8 @@ TEST_F(ImapSyncTest, FetchOfAVanishedBodyIsANo) {
   EXPECT_EQ(driver.talk("a FETCH 1:3 (BODY.PEEK[])\r\n"),
             "* 1 FETCH (BODY[] {1}\r\nx)\r\n* 3 FETCH (BODY[] {1}\r\nx)\r\n"
             "a NO [EXPUNGEISSUED] Some messages do not exist any more\r\n");
-  EXPECT_THAT(driver.talk("b FETCH 2 (ENVELOPE BODYSTRUCTURE)\r\n"), HasSubstr("b NO [EXPUNGEISSUED]"));
+  EXPECT_THAT(driver.talk("b FETCH 2 (ENVELOPE BODYSTRUCTURE)\r\n"),
+              HasSubstr("b NO [EXPUNGEISSUED]"));
   EXPECT_THAT(driver.talk("c NOOP\r\n"), HasSubstr("* 2 EXPUNGE\r\n* 3 EXISTS"));
 }
 
@@ -163,9 +164,10 @@ TEST_F(ImapSyncTest, ManyExpungesAreToldInPieces) {
   SessionDriver driver(store);
   driver.log_in();
   for (store::Uid uid = 2; uid <= 20; uid += 2) store.expunge(store.inbox, uid);
-  store.answer(sidecars::MutateRequest{store::StoreFlags{
-      .mailbox = store.inbox, .uids = {{1, 40000}}, .mode = store::StoreFlags::Mode::add,
-      .system_flags = kSeen | 8}});
+  store.answer(sidecars::MutateRequest{store::StoreFlags{.mailbox = store.inbox,
+                                                         .uids = {{1, 40000}},
+                                                         .mode = store::StoreFlags::Mode::add,
+                                                         .system_flags = kSeen | 8}});
   driver.take();
   std::string answer = driver.talk("a NOOP\r\n");
   EXPECT_THAT(answer, HasSubstr("* 20 EXPUNGE\r\n* 18 EXPUNGE"));

@@ -1,7 +1,6 @@
 // Framing, tokens, sets, names, patterns, dates: the pieces without a session.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <random>
 #include <string>
 #include <vector>
@@ -34,11 +33,20 @@ std::vector<std::string> steps(std::string_view input, std::size_t piece, std::s
       const CommandReader::Step step = reader.feed(rest);
       rest.remove_prefix(step.consumed);
       switch (step.kind) {
-        case Kind::need_more: break;
-        case Kind::command: found.push_back("command:" + std::string(step.text)); break;
-        case Kind::line: found.push_back("line:" + std::string(step.text)); break;
-        case Kind::too_long: found.push_back("long:" + std::string(step.text)); break;
-        case Kind::overrun: found.push_back("overrun"); return found;
+        case Kind::need_more:
+          break;
+        case Kind::command:
+          found.push_back("command:" + std::string(step.text));
+          break;
+        case Kind::line:
+          found.push_back("line:" + std::string(step.text));
+          break;
+        case Kind::too_long:
+          found.push_back("long:" + std::string(step.text));
+          break;
+        case Kind::overrun:
+          found.push_back("overrun");
+          return found;
         case Kind::literal:
           found.push_back("literal" + std::to_string(step.literal_octets) +
                           (step.synchronising ? "s" : "") + (step.fits ? "" : "!"));
@@ -56,8 +64,8 @@ std::vector<std::string> steps(std::string_view input, std::size_t piece, std::s
 TEST(CommandReaderTest, SplitsDoNotMatter) {
   const std::string input =
       "a NOOP\r\nb LOGIN {4}\r\nus{r {2+}\r\n\r\n \"x{3}\"\r\nc\n\r\nd {100+}\r\n" +
-      std::string(100, 'y') + " {5+}\r\n12345 end\r\ne {70}\r\nf NOOP\r\ng " + std::string(80, 'z') +
-      " {3+}\r\nabc rest\r\nh {0}\r\n\r\n";
+      std::string(100, 'y') + " {5+}\r\n12345 end\r\ne {70}\r\nf NOOP\r\ng " +
+      std::string(80, 'z') + " {3+}\r\nabc rest\r\nh {0}\r\n\r\n";
   const std::vector<std::string> whole = steps(input, input.size());
   EXPECT_THAT(whole,
               ElementsAre("command:a NOOP", "literal4s", "literal2",
@@ -81,7 +89,8 @@ TEST(CommandReaderTest, OddAnnouncements) {
 }
 
 TEST(CommandReaderTest, LimitIsExact) {
-  EXPECT_THAT(steps(std::string(64, 'x') + "\r\n", 7), ElementsAre("command:" + std::string(64, 'x')));
+  EXPECT_THAT(steps(std::string(64, 'x') + "\r\n", 7),
+              ElementsAre("command:" + std::string(64, 'x')));
   EXPECT_THAT(steps(std::string(66, 'x') + "\r\n", 7), ElementsAre("long:" + std::string(64, 'x')));
   EXPECT_THAT(steps("a {56+}\r\n", 7), ElementsAre("literal56!"));
   EXPECT_THAT(steps("a {55+}\r\n", 7), ElementsAre("literal55"));
@@ -170,7 +179,8 @@ TEST(SequenceSetTest, Resolving) {
   EXPECT_EQ(count(uids("1:*")), 5u);
   Arguments none("1:*");
   EXPECT_TRUE(resolve_sequences(*parse_sequence_set(none), *mailbox({}))->empty());
-  for (const std::string_view bad : {"", ",", "1,", "1:", ":1", "0", "1,,2", "1:2:3", "99999999999"}) {
+  for (const std::string_view bad :
+       {"", ",", "1,", "1:", ":1", "0", "1,,2", "1:2:3", "99999999999"}) {
     Arguments arguments(bad);
     EXPECT_FALSE(parse_sequence_set(arguments)) << bad;
   }
@@ -182,18 +192,18 @@ TEST(SequenceSetTest, Resolving) {
 
 TEST(MailboxNameTest, ModifiedUtf7) {
   const std::pair<std::string_view, std::string_view> names[] = {
-      {"INBOX", "INBOX"},          {"a & b", "a &- b"},
+      {"INBOX", "INBOX"},           {"a & b", "a &- b"},
       {"Entwürfe", "Entw&APw-rfe"}, {"台北", "&U,BTFw-"},
-      {"日本語", "&ZeVnLIqe-"},    {"~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"},
-      {"😀", "&2D3eAA-"},          {"#%*", "#%*"}};
+      {"日本語", "&ZeVnLIqe-"},     {"~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"},
+      {"😀", "&2D3eAA-"},           {"#%*", "#%*"}};
   for (const auto& [utf8, wire] : names) {
     EXPECT_EQ(to_wire_name(utf8), wire);
     EXPECT_EQ(from_wire_name(wire), utf8);
   }
   EXPECT_EQ(from_wire_name("Entwürfe"), "Entwürfe");  // raw UTF-8 from a lenient client
   EXPECT_EQ(from_wire_name("&ACU-"), "%");
-  for (const std::string_view bad : {"&", "&Jjo", "&Jjo!-", "&2D0-", "&3gA-", "&AA-", "&AAA-", "\xff",
-                                     "a\x01", "&AAE-"}) {
+  for (const std::string_view bad :
+       {"&", "&Jjo", "&Jjo!-", "&2D0-", "&3gA-", "&AA-", "&AAA-", "\xff", "a\x01", "&AAE-"}) {
     EXPECT_EQ(from_wire_name(bad), std::nullopt) << bad;
   }
   EXPECT_EQ(fold_name("ÄPFEL Straße ΩМИР"), fold_name("äpfel STRAße ωмир"));
@@ -298,13 +308,17 @@ TEST(SearchTextTest, DecodesInAnySplit) {
     return out;
   };
   for (std::size_t piece = 1; piece < 40; ++piece) {
-    EXPECT_EQ(decode(TransferEncoding::base64, Charset::utf8, "R3LDvMOf\r\nZSBYWQ==", piece), "grüße xy");
-    EXPECT_EQ(decode(TransferEncoding::quoted_printable, Charset::utf8, "Gr=C3=BC=\r\n=C3=9Fe =zz=4", piece),
+    EXPECT_EQ(decode(TransferEncoding::base64, Charset::utf8, "R3LDvMOf\r\nZSBYWQ==", piece),
+              "grüße xy");
+    EXPECT_EQ(decode(TransferEncoding::quoted_printable, Charset::utf8,
+                     "Gr=C3=BC=\r\n=C3=9Fe =zz=4", piece),
               "grüße ");
     EXPECT_EQ(decode(TransferEncoding::identity, Charset::latin1, "\xc4pfel", piece), "äpfel");
-    EXPECT_EQ(decode(TransferEncoding::identity, Charset::utf8, "Ä\xff\xc3(", piece).substr(0, 2), "ä");
+    EXPECT_EQ(decode(TransferEncoding::identity, Charset::utf8, "Ä\xff\xc3(", piece).substr(0, 2),
+              "ä");
   }
-  EXPECT_EQ(fold_header_text("=?utf-8?q?Gr=C3=BC?= =?iso-8859-1?B?3+U=?= End =?x"), "grüßå end =?x");
+  EXPECT_EQ(fold_header_text("=?utf-8?q?Gr=C3=BC?= =?iso-8859-1?B?3+U=?= End =?x"),
+            "grüßå end =?x");
   EXPECT_EQ(fold_header_text("=?utf-8?q?a_b?="), "a b");
 }
 

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/row_filter.hpp"
 #include "store/schema.hpp"
 #include "store/schema_private.hpp"
 
@@ -36,9 +37,6 @@ constexpr std::size_t kMailBlockCacheOctets = 64 * kMiB;
 // The writer reads no bodies; this serves start-up's scan of the last few thousand.
 constexpr std::size_t kBodyBlockCacheOctets = 8 * kMiB;
 
-// Every reader process holds the unflushed rows again and replays them at its start: 16 MiB is some
-// 150,000 deliveries between two flushes.
-constexpr std::size_t kRowMemtableOctets = 16 * kMiB;
 constexpr std::size_t kPrivateMemtableOctets = 8 * kMiB;
 constexpr std::size_t kSmallMemtableOctets = kMiB;
 
@@ -46,17 +44,24 @@ constexpr std::size_t kSmallMemtableOctets = kMiB;
 // and read them at start-up: beyond this RocksDB flushes whoever holds the oldest one.
 constexpr std::uint64_t kMailWalOctetsMax = 128 * kMiB;
 
-/// Tells the row stage that the tailed family was flushed.
+/// Tells the row stage that the tailed family was flushed, and compaction what it holds.
 class FlushListener final : public rocksdb::EventListener {
  public:
-  explicit FlushListener(std::function<void()> on_rows_flushed)
-      : on_rows_flushed_(std::move(on_rows_flushed)) {}
+  FlushListener(std::function<void()> on_rows_flushed, ViewHorizon& horizon)
+      : on_rows_flushed_(std::move(on_rows_flushed)), horizon_(horizon) {}
+  void OnFlushBegin(rocksdb::DB* db, const rocksdb::FlushJobInfo& info) override {
+    // What is flushed now was sealed before, so it is older than this.
+    if (info.cf_name == rocksdb::kDefaultColumnFamilyName) {
+      horizon_.set_flushing(db->GetLatestSequenceNumber());
+    }
+  }
   void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo& info) override {
     if (info.cf_name == rocksdb::kDefaultColumnFamilyName) on_rows_flushed_();
   }
 
  private:
   std::function<void()> on_rows_flushed_;
+  ViewHorizon& horizon_;
 };
 
 /// What both databases share.
@@ -210,11 +215,14 @@ Result<void> Database::open_mail(const DatabaseOptions& options) {
   const std::string path = (std::filesystem::path(options.path) / schema::kMailFolder).string();
   DBOptions db = common_options(options);
   db.max_total_wal_size = kMailWalOctetsMax;
-  db.listeners.push_back(std::make_shared<FlushListener>(options.on_rows_flushed));
+  db.listeners.push_back(
+      std::make_shared<FlushListener>(options.on_rows_flushed, *options.horizon));
 
   const auto cache = rocksdb::NewLRUCache(kMailBlockCacheOctets);
+  ColumnFamilyOptions rows = row_family(options.row_memtable_octets, cache);
+  rows.compaction_filter_factory = make_row_filter_factory(*options.horizon);
   const std::vector<ColumnFamilyDescriptor> families = {
-      {rocksdb::kDefaultColumnFamilyName, row_family(kRowMemtableOctets, cache)},
+      {rocksdb::kDefaultColumnFamilyName, rows},
       {std::string(schema::kQueueFamily), row_family(kPrivateMemtableOctets, cache)},
       {std::string(schema::kDirectoryFamily), point_family(kSmallMemtableOctets, cache)},
       {std::string(schema::kRefsFamily), point_family(kPrivateMemtableOctets, cache)},

@@ -14,16 +14,20 @@
 
 #include "runtime/result.hpp"
 #include "store/spool.hpp"
+#include "store/view_horizon.hpp"
 
 namespace postern::store {
 
 struct DatabaseOptions {
   std::string path;
+  std::size_t row_memtable_octets = std::size_t{16} << 20;
   std::size_t body_memtable_octets = std::size_t{64} << 20;
   /// A flush of the tailed family is complete and visible to secondaries. Runs on a RocksDB thread,
   /// under its locks: may only set a flag and ring a bell. Must be callable until the Database is
   /// destroyed.
   std::function<void()> on_rows_flushed;
+  /// Says what compaction may drop; must outlive the Database.
+  ViewHorizon* horizon = nullptr;
   /// File system to use; nullptr: the real one. Tests inject faults here.
   rocksdb::Env* env = nullptr;
 };

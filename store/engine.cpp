@@ -27,6 +27,7 @@ class EngineState {
   EngineHealthState health;
   DiskSpace disk;
   RowInbox inbox;
+  ViewHorizon horizon;
   std::unique_ptr<Database> database;
   std::unique_ptr<DirectoryHolder> directory;
   std::unique_ptr<RowStage> rows;
@@ -48,17 +49,22 @@ Result<std::unique_ptr<Engine>> open_engine(EngineOptions options, CompletionSin
   auto state = std::make_unique<EngineState>(options);
   RowInbox& inbox = state->inbox;
   auto database = Database::open({.path = options.path,
+                                  .row_memtable_octets = options.row_memtable_octets,
                                   .body_memtable_octets = options.body_memtable_octets,
                                   .on_rows_flushed = [&inbox] { inbox.rows_flushed(); },
+                                  .horizon = &state->horizon,
                                   .env = env});
   if (!database) return std::unexpected(database.error());
   state->database = std::move(*database);
   auto start = recover(*state->database);
   if (!start) return std::unexpected(start.error());
+  // What recovery found in logs is in table files now.
+  state->horizon.set_flushing(state->database->mail().GetLatestSequenceNumber());
   state->disk.refresh(read_clocks().mono);
   state->directory = std::make_unique<DirectoryHolder>(std::move(start->directory));
-  state->rows = std::make_unique<RowStage>(*state->database, state->health, inbox,
-                                           *state->directory, sink, options, *start);
+  state->rows =
+      std::make_unique<RowStage>(*state->database, state->health, inbox, *state->directory,
+                                 state->horizon, sink, options, *start);
   state->bodies =
       std::make_unique<BodyStage>(*state->database, state->health, state->disk, inbox,
                                   BodyStage::Options{.cores = options.cores,
@@ -118,11 +124,14 @@ EngineStats Engine::stats() const noexcept {
   stats.bodies = state_->bodies->stats();
   stats.requests_waiting = state_->bodies->submitted();
   stats.disk_free_octets = state_->disk.free_octets();
+  stats.rows_collected = state_->horizon.dropped();
   state_->rows->add_to(stats);
   return stats;
 }
 
-void Engine::set_oldest_view(StorePosition) noexcept {}
+void Engine::set_oldest_view(StorePosition position) noexcept {
+  state_->horizon.set_oldest_view(position);
+}
 
 void Engine::close() {
   const std::lock_guard lock(state_->close_mutex);

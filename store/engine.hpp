@@ -36,6 +36,9 @@ struct EngineOptions {
   std::uint32_t queue_requests = 8192;
   /// Answer no_space below this (StoreSettings::disk_free_min_octets). 0: off.
   std::uint64_t disk_free_min_octets = 512ull << 20;
+  /// Memtable of the mailbox rows. Every reader process holds the unflushed rows again and replays
+  /// them at its start: 16 MiB is some 150,000 deliveries between two flushes.
+  std::size_t row_memtable_octets = std::size_t{16} << 20;
   /// Memtable of bodies/. Larger: fewer flushes and files; each reader process holds the same
   /// again.
   std::size_t body_memtable_octets = std::size_t{64} << 20;

@@ -43,6 +43,7 @@ struct EngineStats {
   std::uint64_t mutations_applied = 0;
   std::uint64_t requests_waiting = 0;  ///< submitted and not completed at this moment
   std::uint64_t bodies_deleted = 0;
+  std::uint64_t clock_rows = 0;        ///< flushes of the tailed family
   std::uint64_t rows_collected = 0;    ///< superseded versions removed
   std::uint64_t disk_free_octets = 0;  ///< at the last check, some seconds old at most
 };

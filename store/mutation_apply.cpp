@@ -107,7 +107,7 @@ Result<MutationReply> stage(RowBatch& batch, const StoreFlags& change) {
 
   const FlagSet given{.system = change.system_flags, .keywords = keywords->bits};
   MutationReply reply;
-  std::vector<MessageState> changed;
+  std::vector<std::pair<MessageState, FlagSet>> changed;  // as it was, and its new flags
   std::int64_t unseen = 0;
   auto read = batch.each_message(change.mailbox, change.uids, [&](const MessageState& state) {
     if (change.unchanged_since && state.modseq > *change.unchanged_since) {
@@ -117,8 +117,7 @@ Result<MutationReply> stage(RowBatch& batch, const StoreFlags& change) {
     const FlagSet flags = changed_flags(state.row.flags, change.mode, given);
     if (flags == state.row.flags) return true;
     unseen += int{state.row.flags.has(Flag::seen)} - int{flags.has(Flag::seen)};
-    changed.push_back(state);
-    changed.back().row.flags = flags;
+    changed.emplace_back(state, flags);
     return true;
   });
   if (!read) return std::unexpected(read.error());
@@ -127,9 +126,11 @@ Result<MutationReply> stage(RowBatch& batch, const StoreFlags& change) {
     ++head.highest_modseq;
     head.unseen_count = static_cast<std::uint32_t>(head.unseen_count + unseen);
     for (std::string& name : keywords->added) head.keywords.push_back(std::move(name));
-    for (MessageState& state : changed) {
+    for (const auto& [before, flags] : changed) {
+      MessageState state = before;
       state.modseq = head.highest_modseq;
-      batch.put_change(change.mailbox, state);
+      state.row.flags = flags;
+      batch.put_change(change.mailbox, before, state);
     }
     batch.touch(mailbox);
   }
@@ -169,9 +170,11 @@ Result<void> stage_removal(RowBatch& batch, CachedMailbox& mailbox,
     --head.message_count;
     head.unseen_count -= message.row.flags.has(Flag::seen) ? 0 : 1;
     head.total_octets -= message.row.size_octets;
-    batch.put_change(head.id, MessageState{.uid = message.uid,
-                                           .modseq = head.highest_modseq,
-                                           .row = {.kind = MessageRow::Kind::expunged}});
+    batch.put_change(head.id, message,
+                     MessageState{.uid = message.uid,
+                                  .modseq = head.highest_modseq,
+                                  .row = {.kind = MessageRow::Kind::expunged}});
+    batch.note_expunged(head.id, message.uid, head.highest_modseq);
     batch.release(message.row.body, message.row.size_octets);
   }
   batch.touch(mailbox);

@@ -20,8 +20,9 @@ constexpr int kStepsBeforeSeek = 8;
 
 RowBatch::RowBatch(Database& database) : database_(database), batch_(kBatchReserveOctets) {}
 
-void RowBatch::begin() {
+void RowBatch::begin(std::uint64_t clock_tick) {
   batch_.Clear();
+  clock_tick_ = clock_tick;
   rows_.reset();
   POSTERN_ASSERT(touched_.empty());
   staged_.clear();
@@ -137,11 +138,22 @@ void RowBatch::put_arrival(MailboxId mailbox, Uid uid, ModSeq modseq,
   put(database_.rows(), schema::message_key(mailbox, uid, modseq), row);
 }
 
-void RowBatch::put_change(MailboxId mailbox, const MessageState& state) {
+void RowBatch::put_change(MailboxId mailbox, const MessageState& before,
+                          const MessageState& state) {
+  // A message without flags is most likely as it arrived, and arrivals are not in the log. If its
+  // flags were taken away by a change, that change's entry stays: 21 octets, harmless.
+  if (before.row.flags != FlagSet{}) {
+    remove(database_.rows(), schema::change_key(mailbox, before.modseq, before.uid));
+  }
   put(database_.rows(), schema::message_key(mailbox, state.uid, state.modseq),
       schema::encode_message_row(state.row));
   put(database_.rows(), schema::change_key(mailbox, state.modseq, state.uid), {});
   staged_[mailbox][state.uid] = state;
+}
+
+void RowBatch::note_expunged(MailboxId mailbox, Uid uid, ModSeq modseq) {
+  put(database_.meta(), schema::expunged_key(clock_tick_, mailbox, uid),
+      schema::encode_u64(modseq));
 }
 
 void RowBatch::put_references(BodyId body, std::uint32_t count) {

@@ -39,8 +39,8 @@ class RowBatch {
  public:
   explicit RowBatch(Database& database);
 
-  /// Forgets everything staged. To be called before each group.
-  void begin();
+  /// Forgets everything staged. To be called before each group, with the newest clock row's tick.
+  void begin(std::uint64_t clock_tick);
 
   // --- reading
   // -----------------------------------------------------------------------------------------
@@ -68,8 +68,12 @@ class RowBatch {
   void touch(CachedMailbox& mailbox);
   /// A message that arrived. `row` as encode_live_row() gives it.
   void put_arrival(MailboxId mailbox, Uid uid, ModSeq modseq, const schema::MessageRowOctets& row);
-  /// A new state of a known message: its row and the change log's.
-  void put_change(MailboxId mailbox, const MessageState& state);
+  /// A new state of a known message: its row and the change log's. `before` is the state it
+  /// supersedes: its entry in the change log goes, so that the log has one entry a message and not
+  /// one a change.
+  void put_change(MailboxId mailbox, const MessageState& before, const MessageState& state);
+  /// The message's newest row is an expunge: remembers to collect it (expunge_collector.hpp).
+  void note_expunged(MailboxId mailbox, Uid uid, ModSeq modseq);
   /// A new body's reference count.
   void put_references(BodyId body, std::uint32_t count);
   /// One reference less; at none the body is doomed. load_references() came first.
@@ -106,6 +110,7 @@ class RowBatch {
   Database& database_;
   MailboxCache cache_;
   rocksdb::WriteBatch batch_;
+  std::uint64_t clock_tick_ = 0;
   std::unique_ptr<rocksdb::Iterator> rows_;
   std::vector<CachedMailbox*> touched_;
   std::unordered_map<MailboxId, std::map<Uid, MessageState>> staged_;

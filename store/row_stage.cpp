@@ -25,18 +25,20 @@ constexpr std::uint64_t kLowWaterStep = 4096;
 }  // namespace
 
 RowStage::RowStage(Database& database, EngineHealthState& health, RowInbox& inbox,
-                   DirectoryHolder& directory, CompletionSink& sink, const EngineOptions& options,
-                   const Recovered& start)
+                   DirectoryHolder& directory, const ViewHorizon& horizon, CompletionSink& sink,
+                   const EngineOptions& options, const Recovered& start)
     : database_(database),
       health_(health),
       inbox_(inbox),
       directory_(directory),
+      horizon_(horizon),
       sink_(sink),
       on_change_(options.on_change),
       gate_(database.mail(), health),
       batch_(database),
       delivery_(database),
       removal_(database),
+      expunged_(database),
       remembered_(options.remembered_mutations, options.remembered_for),
       ids_(start.counters),
       per_core_(options.cores),
@@ -48,7 +50,9 @@ RowStage::RowStage(Database& database, EngineHealthState& health, RowInbox& inbo
       low_water_(raw(start.low_water)),
       staged_low_water_(low_water_) {
   for (const MailboxId mailbox : start.doomed_mailboxes) removal_.add(mailbox);
-  position_.store(database.mail().GetLatestSequenceNumber(), std::memory_order_release);
+  const StorePosition position = database.mail().GetLatestSequenceNumber();
+  position_.store(position, std::memory_order_release);
+  expunged_.clock_written(clock_tick_, position);
 }
 
 RowStage::~RowStage() { join(); }
@@ -82,12 +86,9 @@ bool RowStage::turn() {
   if (inbox_.take_flushed()) clock_due_ = true;
   // Changes first: they then never have to see the arrivals of their own group.
   stage_controls();
-  bool removing = false;
-  if (!removal_.idle() && !health_.failed()) {
-    removing = removal_.stage(batch_).has_value();
-  }
+  const bool upkeep = !health_.failed() && stage_upkeep();
   stage_groups();
-  if (answers_.empty() && requests_.empty() && deleted_.empty() && !clock_due_ && !removing) {
+  if (answers_.empty() && requests_.empty() && deleted_.empty() && !clock_due_ && !upkeep) {
     return false;
   }
   stage_marks();
@@ -96,7 +97,7 @@ bool RowStage::turn() {
 }
 
 void RowStage::begin_group() {
-  batch_.begin();
+  batch_.begin(clock_tick_);
   staged_ids_ = ids_;
   staged_ceiling_ = ceiling_;
   staged_low_water_ = low_water_;
@@ -174,32 +175,52 @@ void RowStage::stage_one(DirectoryRequest& request) {
   });
 }
 
-void RowStage::stage_groups() {
-  BodyGroup group;
-  while (requests_.size() < kGroupRequestsMax && inbox_.pop_group(group)) stage_group(group);
+bool RowStage::stage_upkeep() {
+  // Errors here are read errors: tried again later, and whoever asked for something is not
+  // bothered.
+  bool staged = false;
+  if (!removal_.idle()) staged = removal_.stage(batch_).has_value();
+  return expunged_.stage(batch_, horizon_.oldest_view()).value_or(false) || staged;
 }
 
-void RowStage::stage_group(BodyGroup& group) {
-  for (SpoolRequest* request : group.requests) {
-    requests_.push_back(request);
-    if (request->outcome != SpoolOutcome::pending) continue;
-    POSTERN_ASSERT(request->last && !request->abandon);
-    if (health_.failed()) {
-      request->outcome = SpoolOutcome::failed;
-      request->error = health_.why();
-      continue;
+void RowStage::stage_groups() {
+  while (requests_.size() < kGroupRequestsMax && batch_.size_octets() < kGroupOctetsMax) {
+    if (!has_body_group_) {
+      if (!inbox_.pop_group(body_group_)) return;
+      has_body_group_ = true;
+      body_group_next_ = 0;
     }
-    if (delivery_.stage(batch_, *request)) continue;
-    undeliverable_.push_back(
-        DoomedBody{.body = request->body, .chunks = schema::chunk_count(request->size_octets)});
-    orphans_.insert(raw(request->body));
+    if (body_group_next_ == body_group_.requests.size()) {
+      finish_body_group();
+    } else {
+      stage_request(*body_group_.requests[body_group_next_++]);
+    }
   }
-  for (const BodyId body : group.deleted) {
+}
+
+void RowStage::stage_request(SpoolRequest& request) {
+  requests_.push_back(&request);
+  if (request.outcome != SpoolOutcome::pending) return;
+  POSTERN_ASSERT(request.last && !request.abandon);
+  if (health_.failed()) {
+    request.outcome = SpoolOutcome::failed;
+    request.error = health_.why();
+    return;
+  }
+  if (delivery_.stage(batch_, request)) return;
+  undeliverable_.push_back(
+      DoomedBody{.body = request.body, .chunks = schema::chunk_count(request.size_octets)});
+  orphans_.insert(raw(request.body));
+}
+
+void RowStage::finish_body_group() {
+  for (const BodyId body : body_group_.deleted) {
     deleted_.push_back(body);
     batch_.remove(database_.meta(), schema::doomed_body_key(body));
   }
-  next_body_ = raw(group.next_body);
-  settled_below_ = raw(group.settled_below);
+  next_body_ = raw(body_group_.next_body);
+  settled_below_ = raw(body_group_.settled_below);
+  has_body_group_ = false;
 }
 
 void RowStage::stage_marks() {
@@ -234,8 +255,11 @@ void RowStage::commit_group() {
 void RowStage::after_success() {
   const StorePosition position = database_.mail().GetLatestSequenceNumber();
   position_.store(position, std::memory_order_release);
-  if (clock_due_) ++clock_tick_;
-  clock_due_ = false;
+  if (clock_due_) {
+    expunged_.clock_written(++clock_tick_, position);
+    clock_rows_.add(1);
+    clock_due_ = false;
+  }
   ids_ = staged_ids_;
   low_water_ = staged_low_water_;
   if (staged_ceiling_ != ceiling_) {
@@ -251,6 +275,7 @@ void RowStage::after_success() {
     remembered_.insert(staged.key, staged.reply, now);
   }
   removal_.committed();
+  expunged_.committed(true);
   for (const MailboxId mailbox : removed_mailboxes_) removal_.add(mailbox);
   for (const BodyId body : deleted_) orphans_.erase(raw(body));
   bodies_deleted_.add(deleted_.size());
@@ -263,6 +288,7 @@ void RowStage::after_success() {
 
 void RowStage::after_failure(const rocksdb::Status& status) {
   (status.IsIncomplete() ? counters_.stalls : counters_.errors).add(1);
+  expunged_.committed(false);
   const SpoolOutcome outcome = to_outcome(status);
   const std::string why = status.ToString();
   for (SpoolRequest* request : requests_) {
@@ -317,6 +343,7 @@ void RowStage::add_to(EngineStats& stats) const noexcept {
   stats.octets_durable = octets_durable_.get();
   stats.mutations_applied = mutations_.get();
   stats.bodies_deleted = bodies_deleted_.get();
+  stats.clock_rows = clock_rows_.get();
   // Read after the submissions were: may be ahead of them for a moment.
   const std::uint64_t completed = completed_.get();
   stats.requests_waiting -= std::min(stats.requests_waiting, completed);

@@ -18,6 +18,7 @@
 #include "store/directory_holder.hpp"
 #include "store/engine.hpp"
 #include "store/engine_health.hpp"
+#include "store/expunge_collector.hpp"
 #include "store/mailbox_removal.hpp"
 #include "store/recovery.hpp"
 #include "store/remembered_replies.hpp"
@@ -31,8 +32,8 @@ namespace postern::store {
 class RowStage {
  public:
   RowStage(Database& database, EngineHealthState& health, RowInbox& inbox,
-           DirectoryHolder& directory, CompletionSink& sink, const EngineOptions& options,
-           const Recovered& start);
+           DirectoryHolder& directory, const ViewHorizon& horizon, CompletionSink& sink,
+           const EngineOptions& options, const Recovered& start);
   ~RowStage();
 
   /// `bodies` is told which bodies to delete; it must outlive the thread.
@@ -57,8 +58,11 @@ class RowStage {
   void stage_controls();
   void stage_one(MutationRequest& request);
   void stage_one(DirectoryRequest& request);
+  /// Slow work that is done in steps. true: something was staged.
+  bool stage_upkeep();
   void stage_groups();
-  void stage_group(BodyGroup& group);
+  void stage_request(SpoolRequest& request);
+  void finish_body_group();
   /// Body id block and low-water mark, when they are due.
   void stage_marks();
   void commit_group();
@@ -71,19 +75,22 @@ class RowStage {
   EngineHealthState& health_;
   RowInbox& inbox_;
   DirectoryHolder& directory_;
+  const ViewHorizon& horizon_;
   CompletionSink& sink_;
   const ChangeListener on_change_;
   BodyStage* bodies_ = nullptr;
   std::thread thread_;
   std::atomic<StorePosition> position_{0};
   StageCounters counters_;
-  OwnedCounter completed_, messages_durable_, octets_durable_, mutations_, bodies_deleted_;
+  OwnedCounter completed_, messages_durable_, octets_durable_, mutations_, bodies_deleted_,
+      clock_rows_;
 
   // Row thread only.
   WriteGate gate_;
   RowBatch batch_;
   Delivery delivery_;
   MailboxRemoval removal_;
+  ExpungeCollector expunged_;
   RememberedReplies remembered_;
   std::deque<ControlRequest> controls_;
 
@@ -99,6 +106,9 @@ class RowStage {
   std::vector<StagedReply> replies_;
   std::vector<Answer> answers_;
 
+  BodyGroup body_group_;             // being staged, over several groups of rows if it is large
+  std::size_t body_group_next_ = 0;  // its first request that is not staged yet
+  bool has_body_group_ = false;
   std::vector<SpoolRequest*> requests_;               // of this group, all
   std::vector<std::vector<SpoolRequest*>> per_core_;  // completions, by core
   std::vector<BodyId> deleted_;                       // in this group

@@ -7,14 +7,13 @@
 // A HEAD OR A FOLDER IS ITS STATE. Read with iterators only; Get on the tailed family is a defect,
 // because a secondary may return an old value of an overwritten key (architecture.md, section 6).
 //
-//   'm' mailbox:be64 uid:be32 ~modseq:be64      MessageRow    a message's state; an expunge is a
-//   row too 'l' mailbox:be64 modseq:be64 uid:be32       empty         change log: flag changes and
-//   expunges 'h' mailbox:be64 ~modseq:be64               MailboxHead   counters; highest_modseq is
-//   in the key 'f' account:be64 mailbox:be64 ~version:be64 FolderRow     folder list of an account
-//   'c' ~n:be64                                 empty         clock, written after each flush
+//   'm' mailbox:be64 uid:be32 ~modseq:be64       MessageRow   state or expunge of a message
+//   'l' mailbox:be64 modseq:be64 uid:be32        empty        change log: flags and expunges
+//   'h' mailbox:be64 ~modseq:be64                MailboxHead  counters of a mailbox
+//   'f' account:be64 mailbox:be64 ~version:be64  FolderRow    folder list of an account
+//   'c' ~n:be64                                  empty        clock, written after each flush
 //
-//   bodies/: body:be64 chunk:be32               octets        kBodyChunkOctets each, the last one
-//   shorter
+//   bodies/: body:be64 chunk:be32                octets       kBodyChunkOctets or the rest
 //
 // Arrivals are not in the change log: they are the uids at or above the uid_next that a reader
 // knows. Every record starts with a format octet; decoding is total: garbage gives an Error, never

@@ -59,6 +59,22 @@ DoomedKey doomed_mailbox_key(MailboxId mailbox) noexcept {
   return doomed_key(kDoomedMailboxPrefix, raw(mailbox));
 }
 
+ExpungedKey expunged_key(std::uint64_t tick, MailboxId mailbox, Uid uid) noexcept {
+  ExpungedKey key;
+  key.octets[0] = kExpungedPrefix[0];
+  write_be(key.octets.data() + 1, tick);
+  write_be(key.octets.data() + 9, raw(mailbox));
+  write_be(key.octets.data() + 17, uid);
+  return key;
+}
+
+Result<ExpungedKeyParts> parse_expunged_key(std::string_view key) {
+  if (key.size() != 21 || !key.starts_with(kExpungedPrefix)) return corrupted("removal list");
+  return ExpungedKeyParts{.tick = read_be<std::uint64_t>(key.data() + 1),
+                          .mailbox = MailboxId{read_be<std::uint64_t>(key.data() + 9)},
+                          .uid = read_be<std::uint32_t>(key.data() + 17)};
+}
+
 Result<std::uint64_t> parse_doomed_key(std::string_view key) {
   if (key.size() != 9) return corrupted("removal list");
   return read_be<std::uint64_t>(key.data() + 1);

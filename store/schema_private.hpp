@@ -1,18 +1,17 @@
-// Keys and records of the gateway's own column families in mail/: queue, directory, refs and meta.
-// Nobody tails them, so their rows may be overwritten and read with Get. Pure functions, no
-// RocksDB.
+// Keys and records of the gateway's own column families in mail/: queue, directory, refs, meta.
+// Nobody tails them: their rows may be overwritten and read with Get. Pure functions, no RocksDB.
 //
-//   queue      body:be64                     QueueEntry     one row per message that waits for the
-//   relay refs       body:be64                     count:be32     rows (mailboxes + queue) that
-//   name the body directory  'd' domain                    format         a domain that is ours
-//              'a' account:be64              Account        an account with its aliases
-//   meta       'v'                           version:be32   of the whole store's format
-//              'n'                           Counters       next ids
-//              'b'                           body:be64      body ids below it may have been given
-//              out 'w'                           body:be64      low water: every body below is
-//              referenced or gone 'd' body:be64                 chunks:be32    unreferenced body
-//              whose chunks are to be deleted 'x' mailbox:be64              empty          deleted
-//              mailbox whose messages are being removed
+//   queue      body:be64                 QueueEntry   one row per message that waits for the relay
+//   refs       body:be64                 count:be32   rows (mailboxes + queue) that name the body
+//   directory  'd' domain                format       a domain that is ours
+//              'a' account:be64          Account      an account with its aliases
+//   meta       'v'                       version:be32 of the whole store's format
+//              'n'                       Counters     next ids
+//              'b'                       body:be64    ids below it may have been given out
+//              'w'                       body:be64    every body below is referenced or gone
+//              'd' body:be64             chunks:be32  unreferenced body, to be deleted
+//              'x' mailbox:be64          empty        deleted mailbox, to be emptied
+//              'e' tick:be64 mailbox:be64 uid:be32    modseq:be64  expunge row, to be collected
 #pragma once
 
 #include <cstdint>
@@ -51,6 +50,17 @@ inline constexpr std::string_view kDoomedMailboxPrefix = "x";
 using DoomedKey = FixedKey<9>;
 DoomedKey doomed_body_key(BodyId body) noexcept;
 DoomedKey doomed_mailbox_key(MailboxId mailbox) noexcept;
+/// Expunge rows on the way to be collected, by the clock tick at which they were put here.
+inline constexpr std::string_view kExpungedPrefix = "e";
+using ExpungedKey = FixedKey<21>;
+struct ExpungedKeyParts {
+  std::uint64_t tick = 0;
+  MailboxId mailbox{};
+  Uid uid = 0;
+};
+ExpungedKey expunged_key(std::uint64_t tick, MailboxId mailbox, Uid uid) noexcept;
+Result<ExpungedKeyParts> parse_expunged_key(std::string_view key);
+
 /// The id behind either prefix.
 Result<std::uint64_t> parse_doomed_key(std::string_view key);
 

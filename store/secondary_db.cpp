@@ -27,8 +27,8 @@ rocksdb::Options secondary_options(const SecondaryOptions& options, rocksdb::Env
   db.env = env;
   // Opens every table file at once and reads on through the descriptor when the primary removes it.
   db.max_open_files = -1;
-  // Each catch-up starts as many threads as this says (16 by default) whether or not there is a file to
-  // open: 3 ms instead of 0.1.
+  // Each catch-up starts as many threads as this says (16 by default) whether or not there is a
+  // file to open: 3 ms instead of 0.1.
   db.max_file_opening_threads = 1;
   db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;  // one line for each catch-up otherwise
   db.max_log_file_size = std::size_t{1} << 20;

@@ -43,7 +43,7 @@ constexpr Range kImapCommandOctets{.min = 8u << 10, .max = 16u << 20};
 // RFC 1939 section 3 asks for ten minutes, RFC 3501 5.4 for thirty at least; shorter ones are for
 // tests and for people who know their clients. Never off: half-open connections would stay for
 // ever.
-constexpr Range kMailboxTimer{.min = 1, .max = 7 * 86400};
+constexpr Range kMailboxTimer{.min = 1, .max = 7ull * 86400};
 
 std::optional<Complaint> check_listener_name(std::string_view name, Uniqueness& unique) {
   bool fine = !name.empty() && name.size() <= kListenerNameOctetsMax;

@@ -294,7 +294,7 @@ def test_clear_text_only_without_certificate(own_postern):
     for port in (postern.ports.submissions, postern.ports.pop3s, postern.ports.imaps):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=5)
-    assert "warn" in postern.log_text("gateway").lower()
+    wait_until(lambda: "warn" in postern.log_text("gateway").lower(), 10, "a warning in the log")
 
 
 def test_many_files_are_not_needed_from_the_shell(running_postern):

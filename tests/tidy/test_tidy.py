@@ -13,6 +13,7 @@ pytestmark = pytest.mark.tool
 ROOMS = ("runtime", "store", "gateway", "sidecars")
 LINE_COLUMNS_MAX = 100
 FILE_LINES_MAX = 400
+TEST_FILE_LINES_MAX = 450  # a list of cases reads on where a mechanism would not
 
 # Who may include whom (ARCHITECTURE.md).
 MAY_INCLUDE = {
@@ -119,7 +120,7 @@ def test_line_and_file_lengths():
     findings = []
     for name in cpp_files():
         lines = read(name).splitlines()
-        if len(lines) > FILE_LINES_MAX:
+        if len(lines) > (TEST_FILE_LINES_MAX if name.startswith("tests/") else FILE_LINES_MAX):
             findings.append(f"{name}: {len(lines)} lines")
         findings += [f"{name}:{number}: {len(line)} columns" for number, line in enumerate(lines, 1)
                      if len(line) > LINE_COLUMNS_MAX]

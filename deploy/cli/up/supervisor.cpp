@@ -116,6 +116,7 @@ Result<void> Supervisor::spawn(Child& child) {
   words.insert(words.end(), program.arguments.begin(), program.arguments.end());
   words.insert(words.end(), {"--ready-fd", std::to_string(write_end.get())});
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   const pid_t self = ::getpid();

@@ -1,9 +1,8 @@
 // The directory in memory.
 #include "store/directory_picture.hpp"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+#include <gtest/gtest.h>
 
 namespace postern::store {
 namespace {

@@ -254,30 +254,5 @@ TEST(EngineOpen, DamagedAccountRowIsReportedNotLoaded) {
   EXPECT_EQ(opened.error().code, ErrorCode::corrupted);
 }
 
-TEST(EngineClock, EveryStartAndEveryFlushWritesAClockRow) {
-  TempDir dir;
-  {
-    EngineUnderTest store(dir.path());
-  }
-  EXPECT_EQ(read_store(dir.path()).clock_rows, 1u);
-  {
-    // 400,000 message rows fill the memtable of 16 MiB at least once.
-    EngineUnderTest store(dir.path());
-    std::vector<MailboxId> inboxes;
-    for (int i = 0; i < 100; ++i)
-      inboxes.push_back(store.add_user("u" + std::to_string(i) + "@x.example"));
-    std::vector<std::unique_ptr<SpoolRequest>> requests;
-    for (int i = 0; i < 4000; ++i) {
-      requests.push_back(make_message(inboxes, "m"));
-      while (!store.engine().submit(requests.back().get())) std::this_thread::yield();
-    }
-    ASSERT_TRUE(store.sink().wait_for(4000));
-    for (const auto& request : requests) {
-      ASSERT_EQ(request->outcome, SpoolOutcome::durable) << request->error;
-    }
-  }
-  EXPECT_GE(read_store(dir.path()).clock_rows, 3u);
-}
-
 }  // namespace
 }  // namespace postern::store::testing

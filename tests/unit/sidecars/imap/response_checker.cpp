@@ -16,11 +16,6 @@ bool ResponseChecker::take(std::string_view word) {
   return true;
 }
 
-void ResponseChecker::begin_mailbox() {
-  uids_.clear();
-  begins_ = true;
-}
-
 bool ResponseChecker::line_end() { return take("\r\n") || fail("a line does not end"); }
 
 bool ResponseChecker::read(std::string_view output, bool cut_off) {
@@ -42,6 +37,13 @@ bool ResponseChecker::read(std::string_view output, bool cut_off) {
 }
 
 bool ResponseChecker::response() {
+  const bool permanent_flags = rest_.starts_with("* OK [PERMANENTFLAGS ");
+  const bool good = any_response();
+  after_permanent_flags_ = permanent_flags;
+  return good;
+}
+
+bool ResponseChecker::any_response() {
   if (take("+ ")) return text_line();
   if (take("* ")) {
     if (!rest_.empty() && rest_.front() >= '0' && rest_.front() <= '9') {
@@ -157,8 +159,9 @@ bool ResponseChecker::atom() {
 
 bool ResponseChecker::numbered(std::size_t number) {
   if (take("EXISTS")) {
-    if (!begins_ && number < uids_.size()) return fail("EXISTS shrinks");
-    begins_ = false;
+    // SELECT alone sends EXISTS behind PERMANENTFLAGS: the picture of another mailbox begins.
+    if (after_permanent_flags_) uids_.clear();
+    if (number < uids_.size()) return fail("EXISTS shrinks");
     uids_.resize(number, 0);
     return line_end();
   }

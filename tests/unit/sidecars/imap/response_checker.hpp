@@ -15,8 +15,6 @@ class ResponseChecker {
   /// Reads the next piece of output, which must end at the end of a response unless `cut_off` (the
   /// connection was closed). false: problem() says what is wrong.
   bool read(std::string_view output, bool cut_off = false);
-  /// The next EXISTS belongs to another mailbox: forget the picture.
-  void begin_mailbox();
   const std::string& problem() const { return problem_; }
 
   /// UIDs by sequence number as far as FETCH responses told them; 0: not told.
@@ -25,6 +23,7 @@ class ResponseChecker {
 
  private:
   bool response();
+  bool any_response();
   bool numbered(std::size_t number);
   bool text_line();
   bool data_until_line_end();
@@ -39,7 +38,7 @@ class ResponseChecker {
 
   std::string_view rest_;
   std::vector<std::uint32_t> uids_;
-  bool begins_ = true;
+  bool after_permanent_flags_ = false;
   bool ended_ = false;  // nothing may follow
   std::string problem_;
 };

@@ -69,7 +69,12 @@ class EventLoop {
   std::vector<Source> sources_;
   bool running_ = true;
 
-  UniqueFd doorbell_;  // eventfd; see bench/wakeup_bench.cpp for why not MSG_RING
+  // An eventfd behind a flag. bench/wakeup_bench on a shared 2 vCPU VM, Linux 6.18, CPU of both
+  // sides for a round trip to a sleeping loop: eventfd 6.7 us, MSG_RING 6.4 us, this loop 7.1 us:
+  // no difference worth a ring for every producing thread. Ringing a loop that is busy: eventfd 2.2
+  // us, MSG_RING 5.9 us, and 0.07 us when the flag says that nobody sleeps, which is the case that
+  // counts under load.
+  UniqueFd doorbell_;
   std::uint64_t doorbell_value_ = 0;
   Operation doorbell_operation_;
   alignas(kCacheLineOctets) std::atomic<bool> sleeping_{false};

@@ -1,5 +1,11 @@
 // The moving part of a reader's view: the tailed rows of mail/, the gate in front of them, and the
 // moves. Internal to the reader side.
+//
+// Why rows alone are followed: bench/tail_bench on a shared 2 vCPU VM, CPU a message that arrived,
+// catching up every 256 messages: 4.8 us for rows alone through this view; 8.3 us when 4 KiB bodies
+// stand in the same log although their family is not opened; 10.6 us when it is. Every
+// 4,096: 4.0, 8.2 and 8.8 us. A catch-up that finds one message costs 27 us, one that finds none 19
+// us: it is asked for, not polled.
 #pragma once
 
 #include <atomic>

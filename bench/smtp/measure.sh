@@ -71,9 +71,14 @@ stop_cgroup() { # ends what is in it, politely at first
 }
 
 remove_cgroups() {
-  local group
-  for group in server sidecars client; do rmdir "$(cgroup "$group")" 2>/dev/null; done
-  true
+  local group path attempt
+  for group in server sidecars client; do
+    path=$(cgroup "$group")
+    for attempt in $(seq 30); do # what was in it may still be ending
+      [ -d "$path" ] || break
+      rmdir "$path" 2>/dev/null || sleep 0.1
+    done
+  done
 }
 
 # Work of all cores since boot in microseconds, and what the host took from them (steal).

@@ -15,6 +15,8 @@ using namespace store::rpc;
 
 // How often the gateway learns how far this process's view is (it keeps older rows until then).
 constexpr Duration kReportInterval = std::chrono::seconds(1);
+// How long a report's catch-up tries: a worker is better used for clients than for insisting.
+constexpr std::chrono::milliseconds kReportAdvanceTimeout{200};
 
 std::uint64_t random_key() {
   std::uint64_t key = 0;
@@ -109,11 +111,23 @@ void MailService::on_hello(const HelloReply& hello) {
   log::event(log::Level::error, "view.failed", {{"cause", "the worker queue is full"}});
 }
 
+// Also moves the view when nobody asks for it: a sidecar that nobody reads from would otherwise
+// hold back the writer's removal of old rows, and have all of it to catch up with at the first
+// login.
 void MailService::report_view(Now now) {
-  if (core_ == 0) {
-    if (auto view = view_.get()) link_.tell(ViewPosition{view->position()});
-  }
   loop_.timers().arm(report_timer_, now.mono + kReportInterval);
+  if (core_ != 0 || !link_.is_ready() || follows_outstanding_ > 0) return;
+  const std::shared_ptr<store::ReaderView> view = view_.get();
+  if (!view) return;
+  ++follows_outstanding_;
+  const bool taken = workers_.submit([this, view] {
+    (void)view->advance(kReportAdvanceTimeout);  // the next report tries again
+    loop_.post([this, position = view->position()] {
+      --follows_outstanding_;
+      link_.tell(ViewPosition{position});
+    });
+  });
+  if (!taken) --follows_outstanding_;
 }
 
 void MailService::on_changed(const Changed& changed) {

@@ -40,9 +40,6 @@ inline constexpr std::uint32_t kBadCommandsMax = 50;
 /// Ranges in one sequence set. A client that names 10,000 scattered messages sends about 60 KiB.
 inline constexpr std::size_t kSequenceRangesMax = 16 * 1024;
 
-/// Parenthesis depth of a FETCH, STORE or LIST argument; the grammar needs two.
-inline constexpr std::size_t kListDepthMax = 4;
-
 /// Data items of one FETCH. The longest lists seen in the field have about ten.
 inline constexpr std::size_t kFetchItemsMax = 64;
 

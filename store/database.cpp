@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/assert.hpp"
 #include "store/row_filter.hpp"
 #include "store/schema.hpp"
 #include "store/schema_private.hpp"
@@ -194,6 +195,7 @@ SpoolOutcome to_outcome(const Status& status) noexcept {
 }
 
 Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options) {
+  POSTERN_ASSERT(options.horizon != nullptr && options.on_rows_flushed);
   for (const std::string_view folder :
        {std::string_view{}, schema::kMailFolder, schema::kBodiesFolder}) {
     std::error_code error;

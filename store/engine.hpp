@@ -84,8 +84,9 @@ class Engine final : public Spool {
   /// See Spool. Never to be called during or after close(): then it returns false.
   bool submit(SpoolRequest* request) override;
 
-  /// Any thread. `done` runs exactly once, on the row thread, when the change is durable or
-  /// refused: not_found (no such mailbox), invalid_argument, exhausted (keyword table full),
+  /// Any thread. `done` runs exactly once, on the row thread, when the change is durable or refused
+  /// (at once on the caller's thread when the store is closed or too many changes wait): not_found
+  /// (no such mailbox), invalid_argument, exhausted (keyword table or disk full, too many wait),
   /// unavailable (busy, try again), io, aborted (closed).
   void apply(Mutation mutation, std::move_only_function<void(Result<MutationReply>)> done);
 

@@ -12,10 +12,15 @@ namespace {
 // Rows a step removes at most, so that mail that waits meanwhile does not notice.
 constexpr std::size_t kStepRows = 1000;
 
+// Clock rows remembered while no view has reached them. Forgetting the oldest costs nothing: a view
+// that passes a newer one has passed it too.
+constexpr std::size_t kClocksMax = 1024;
+
 }  // namespace
 
 void ExpungeCollector::clock_written(std::uint64_t tick, StorePosition position) {
   clocks_.emplace_back(tick, position);
+  if (clocks_.size() > kClocksMax) clocks_.pop_front();
 }
 
 Result<bool> ExpungeCollector::stage(RowBatch& batch, StorePosition oldest_view) {

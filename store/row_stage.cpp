@@ -146,9 +146,12 @@ void RowStage::stage_one(MutationRequest& request) {
   answers_.push_back([this, done = std::move(request.done), reply = std::move(reply), fresh](
                          StorePosition position, const Error* error) mutable {
     if (!reply) return done(std::move(reply));
-    if (error != nullptr) return done(std::unexpected(*error));
-    // An answer given before keeps its position: it was durable then.
-    if (reply->position == 0) reply->position = position;
+    // An answer given before keeps its position: it was durable then, whatever became of this
+    // group.
+    if (reply->position == 0) {
+      if (error != nullptr) return done(std::unexpected(*error));
+      reply->position = position;
+    }
     if (fresh) mutations_.add(1);
     done(std::move(reply));
   });

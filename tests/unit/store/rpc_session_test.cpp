@@ -2,75 +2,15 @@
 #include <gtest/gtest.h>
 
 #include "store/octet_codec.hpp"
-#include "store/rpc/client_core.hpp"
 #include "store/rpc/service_session.hpp"
+#include "tests/unit/store/rpc_peer.hpp"
 #include "tests/unit/store/rpc_samples.hpp"
 
 namespace postern::store::rpc {
 namespace {
 
-constexpr Rights kAll{.mailboxes = true, .administration = true};
-
-std::string framed(const Message& message) {
-  std::string out;
-  EXPECT_TRUE(encode(message, out).has_value());
-  return out;
-}
-
-/// A session with what a driver remembers between events: unconsumed input, octets on their way.
-struct Peer {
-  explicit Peer(Rights rights = kAll) : session(rights) { session.on_open(now); }
-
-  void feed(std::string_view octets) {
-    input += octets;
-    offer();
-  }
-  void offer() {
-    while (!input.empty() && !session.output().close) {
-      const std::size_t used = session.on_input(input, now);
-      input.erase(0, used);
-      if (used == 0) return;
-    }
-  }
-  void hello() {
-    feed(framed(Request{kHelloId, Hello{.client = "test"}}));
-    const std::optional<Request> request = session.take_request();
-    ASSERT_TRUE(request.has_value());
-    session.reply(request->id, HelloReply{.gateway_epoch = 4});
-    drain();
-    (void)sent();
-  }
-  /// Everything handed to the transport is sent.
-  void drain() {
-    wire += session.output().bytes;
-    session.output().bytes.clear();
-    session.on_output_sent(now);
-    wire += session.output().bytes;
-    session.output().bytes.clear();
-    offer();
-  }
-  /// Messages the peer would have read since the last call.
-  std::vector<Message> sent() {
-    wire += session.output().bytes;
-    session.output().bytes.clear();
-    std::vector<Message> messages;
-    std::string_view rest = wire;
-    FrameReader reader;
-    while (!rest.empty() && reader.feed(rest) == FrameReader::Status::frame) {
-      Result<Message> message = decode(reader.frame());
-      EXPECT_TRUE(message.has_value());
-      messages.push_back(std::move(*message));
-    }
-    wire.clear();
-    return messages;
-  }
-
-  static constexpr std::uint64_t kHelloId = 1'000'000;
-  Now now{};
-  ServiceSession session;
-  std::string input;
-  std::string wire;
-};
+using test::framed;
+using test::Peer;
 
 ErrorCode only_error(const std::vector<Message>& messages, std::uint64_t id) {
   EXPECT_EQ(messages.size(), 1u);
@@ -371,63 +311,6 @@ TEST(RpcServiceSession, EndOfInputWithNothingOwedCloses) {
   peer.hello();
   peer.session.on_end_of_input(peer.now);
   EXPECT_TRUE(peer.session.output().close);
-}
-
-// --- the client's half
-// ------------------------------------------------------------------------------
-
-TEST(RpcClientCore, TalksToTheServiceOctetByOctet) {
-  Peer peer;
-  ClientCore client("pop3");
-  EXPECT_FALSE(client.hello().has_value());
-  const auto login = client.send(Authenticate{.user = "ann"});
-  const auto ping = client.send(Ping{});
-  ASSERT_TRUE(login.has_value() && ping.has_value());
-  EXPECT_EQ(client.outstanding(), (std::vector<std::uint64_t>{*login, *ping}));
-  for (const char c : std::exchange(client.output(), {})) peer.feed({&c, 1});
-  while (auto request = peer.session.take_request()) {
-    if (std::holds_alternative<Hello>(request->body)) {
-      peer.session.reply(request->id, HelloReply{.gateway_epoch = 77, .store_path = "/s"});
-    } else {
-      peer.session.reply(request->id, AuthenticateReply{.name = "ann@example.org"});
-    }
-  }
-  for (const char c : std::exchange(peer.session.output().bytes, {})) {
-    ASSERT_TRUE(client.on_input({&c, 1}).has_value());
-  }
-  ASSERT_TRUE(client.hello().has_value());
-  EXPECT_EQ(client.hello()->gateway_epoch, 77u);
-  EXPECT_TRUE(client.outstanding().empty());
-  const auto events = client.take_events();
-  ASSERT_EQ(events.size(), 2u);
-  EXPECT_EQ(std::get<Reply>(events[0]).id, *ping);  // answered on the spot
-  EXPECT_EQ(std::get<AuthenticateReply>(*std::get<Reply>(events[1]).body).name, "ann@example.org");
-  EXPECT_EQ(peer.session.client(), "pop3");
-}
-
-TEST(RpcClientCore, RefusesWhatWasNotAsked) {
-  const std::vector<Message> wrong = {
-      Reply{99, ReplyBody(Done{})},  // nobody asked
-      Reply{1, ReplyBody(Done{})},   // Hello is answered with HelloReply
-      Request{5, Ping{}},            // a service does not ask
-      Reply{0, fail(ErrorCode::corrupted, "bye")},
-  };
-  for (const Message& message : wrong) {
-    ClientCore client("imap");
-    const Result<void> fed = client.on_input(framed(message));
-    ASSERT_FALSE(fed.has_value());
-    EXPECT_EQ(fed.error().code, ErrorCode::corrupted);
-  }
-}
-
-TEST(RpcClientCore, AFieldBeyondItsLimitIsNotQueued) {
-  ClientCore client("imap");
-  const std::size_t before = client.output().size();
-  const auto sent = client.send(Authenticate{.user = std::string(kNameOctetsMax + 1, 'u')});
-  ASSERT_FALSE(sent.has_value());
-  EXPECT_EQ(sent.error().code, ErrorCode::invalid_argument);
-  EXPECT_EQ(client.output().size(), before);
-  EXPECT_TRUE(client.outstanding().empty());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 
 #include "runtime/assert.hpp"
+#include "runtime/store_load_barrier.hpp"
 
 namespace postern {
 
@@ -51,7 +52,7 @@ void EventLoop::run() {
     Duration wait = Duration::zero();
     if (prepare_to_sleep()) wait = timers_.idle_time(now_.mono, kSleepMax);
     ring_->submit_and_collect(wait);
-    sleeping_.store(false, std::memory_order_relaxed);
+    sleeping_.store(0, std::memory_order_relaxed);
     now_ = read_clocks();
     ring_->run_handlers();
     poll_sources();
@@ -64,10 +65,10 @@ void EventLoop::run() {
 // producer that queued before it saw the flag is seen here; one that queued after sees the flag and
 // rings.
 bool EventLoop::prepare_to_sleep() noexcept {
-  sleeping_.store(true, std::memory_order_seq_cst);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  sleeping_.store(1, std::memory_order_seq_cst);
+  store_load_barrier(sleeping_);
   const bool found_work = poll_sources() || has_posted_.load(std::memory_order_acquire);
-  if (found_work) sleeping_.store(false, std::memory_order_relaxed);
+  if (found_work) sleeping_.store(0, std::memory_order_relaxed);
   return !found_work;
 }
 
@@ -99,9 +100,9 @@ void EventLoop::post(std::move_only_function<void()> work) {
 }
 
 void EventLoop::wake() noexcept {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (!sleeping_.load(std::memory_order_relaxed)) return;
-  if (!sleeping_.exchange(false, std::memory_order_acq_rel)) return;  // somebody else rings
+  store_load_barrier(sleeping_);
+  if (sleeping_.load(std::memory_order_relaxed) == 0) return;
+  if (sleeping_.exchange(0, std::memory_order_acq_rel) == 0) return;  // somebody else rings
   rings_.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t one = 1;
   const ssize_t written = ::write(doorbell_.get(), &one, sizeof one);

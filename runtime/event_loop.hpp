@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -77,7 +78,7 @@ class EventLoop {
   UniqueFd doorbell_;
   std::uint64_t doorbell_value_ = 0;
   Operation doorbell_operation_;
-  alignas(kCacheLineOctets) std::atomic<bool> sleeping_{false};
+  alignas(kCacheLineOctets) std::atomic<std::uint32_t> sleeping_{0};
   std::atomic<std::uint64_t> rings_{0};
 
   std::mutex posted_mutex_;

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "runtime/store_load_barrier.hpp"
+
 namespace postern::store {
 
 /// One sleeper, many ringers. It carries no data: items sit in queues, the bell only says "look
@@ -21,7 +23,7 @@ class Doorbell {
  public:
   /// Any thread, after the item was published.
   void ring() noexcept {
-    store_load_barrier();
+    store_load_barrier(asleep_);
     if (asleep_.load(std::memory_order_relaxed) == 0) return;
     if (asleep_.exchange(0, std::memory_order_acq_rel) != 0) futex(FUTEX_WAKE_PRIVATE, 1, nullptr);
   }
@@ -31,7 +33,7 @@ class Doorbell {
   template <class HasWork>
   void sleep(HasWork&& has_work, std::int64_t timeout_ns) {
     asleep_.store(1, std::memory_order_seq_cst);
-    store_load_barrier();
+    store_load_barrier(asleep_);
     if (!has_work()) {
       const timespec timeout{.tv_sec = timeout_ns / 1'000'000'000,
                              .tv_nsec = timeout_ns % 1'000'000'000};
@@ -41,21 +43,6 @@ class Doorbell {
   }
 
  private:
-  void store_load_barrier() noexcept {
-#if defined(__SANITIZE_THREAD__)
-    // ThreadSanitizer does not model fences; a read-modify-write orders as strongly.
-    asleep_.fetch_add(0, std::memory_order_seq_cst);
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    asleep_.fetch_add(0, std::memory_order_seq_cst);
-#else
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-#endif
-#else
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-#endif
-  }
-
   void futex(int operation, std::uint32_t value, const timespec* timeout) noexcept {
     // Errors are EAGAIN, EINTR and ETIMEDOUT: all of them mean "look again".
     (void)::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&asleep_), operation, value,

@@ -106,12 +106,15 @@ TEST_F(ReaderViewTest, AnUnchangedMailboxCostsAHeadCheck) {
   const auto first = expect_model(*view, nullptr);
   EXPECT_EQ(view->stats().snapshots_full, 1u);
   EXPECT_EQ(view->snapshot(kBox, first).value(), first);
-  const auto begun = std::chrono::steady_clock::now();
-  EXPECT_EQ(view->snapshot(kBox, nullptr).value(), first);  // another session's login
-  const auto took = std::chrono::steady_clock::now() - begun;
-  EXPECT_LT(took, 10ms);  // a full read takes far longer; the head check some 10 us
+  auto fastest = std::chrono::steady_clock::duration::max();
+  for (int login = 0; login < 20; ++login) {  // the fastest: this machine does other things as well
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_EQ(view->snapshot(kBox, nullptr).value(), first);
+    fastest = std::min(fastest, std::chrono::steady_clock::now() - begun);
+  }
+  EXPECT_LT(fastest, 2ms);  // some 10 us; a full read of so many takes some 50 ms
   EXPECT_EQ(view->stats().snapshots_full, 1u);
-  EXPECT_EQ(view->stats().snapshots_unchanged, 2u);
+  EXPECT_EQ(view->stats().snapshots_unchanged, 21u);
   EXPECT_EQ(view->stats().cached_snapshots, 1u);
 }
 

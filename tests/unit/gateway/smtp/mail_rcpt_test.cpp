@@ -81,6 +81,16 @@ TEST(SmtpMail, RateLimitEndsTheSession) {
   EXPECT_EQ(driver.end_reasons[0], EndReason::rate_limited);
 }
 
+TEST(SmtpMail, NoRoomIsSaidAtOnceAndTheSessionGoesOn) {
+  SmtpDriver driver;
+  driver.greet();
+  driver.room = false;
+  EXPECT_EQ(driver.say("MAIL FROM:<a@b.example>\r\n").substr(0, 10), "452 4.3.1 ");
+  EXPECT_EQ(driver.events, std::vector<std::string>{"sender a@b.example 452"});
+  driver.room = true;
+  EXPECT_EQ(driver.say("MAIL FROM:<a@b.example>\r\n"), "250 2.1.0 Sender OK\r\n");
+}
+
 TEST(SmtpMail, Utf8NeedsTheExtensionAndMustBeUtf8) {
   EXPECT_EQ(mail("FROM:<j\xc3\xbcrgen@b>").substr(0, 9), "553 5.6.7");
   EXPECT_EQ(mail("FROM:<j\xc3\xbcrgen@b> SMTPUTF8").substr(0, 3), "250");

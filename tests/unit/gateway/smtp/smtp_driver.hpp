@@ -201,12 +201,14 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
   // SmtpPolicy
   bool admit_message(const PeerFacts&, std::string_view, Now) override { return admit_messages; }
   Duration greeting_delay(const PeerFacts&, Now) override { return greet_delay; }
+  bool has_room() override { return room; }
 
   Now now{.mono = MonoTime(std::chrono::hours(1)), .unix_ms = 1'795'271'400'000};
   std::shared_ptr<FakeDirectory> directory;
   CountingIds ids;
   std::map<std::string, std::string> passwords = {{"alice@example.org", "secret"}};
   bool admit_messages = true;
+  bool room = true;
   Duration greet_delay{};
   bool hold_answers = false;
   store::SpoolOutcome outcome = store::SpoolOutcome::durable;

@@ -232,6 +232,18 @@ TEST(SmtpShutdown, AnswersInFlightComeFirst) {
   EXPECT_EQ(codes(driver.take()), "250 421");
 }
 
+TEST(SmtpTimers, TimeoutInDataLeavesNothingBehind) {
+  SmtpDriver driver(timed());
+  driver.greet();
+  driver.say(kEnvelope + "DATA\r\nhalf a mess");
+  driver.pass(minutes(2));
+  EXPECT_EQ(driver.take().substr(0, 10), "421 4.4.2 ");
+  EXPECT_TRUE(driver.closed());
+  EXPECT_EQ(driver.session.conversation().mode, InputMode::command);
+  EXPECT_FALSE(driver.session.conversation().transaction.open);
+  EXPECT_EQ(driver.submits, 0);
+}
+
 TEST(SmtpSummary, Counts) {
   SmtpDriver driver;
   driver.greet();

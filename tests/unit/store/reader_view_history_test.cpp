@@ -150,10 +150,10 @@ TEST(ReaderViewHistory, NoTornView) {
   }
   writer.join();
   for (std::thread& reader : readers) reader.join();
-  EXPECT_GT(looks, 200u);
+  EXPECT_GT(looks, 20u);
   EXPECT_EQ(view->stats().mismatches, 0u) << "rows and head disagreed at some moment";
-  EXPECT_GT(view->stats().catch_ups, 50u);
-  EXPECT_GT(view->stats().snapshots_incremental, 20u);
+  EXPECT_GT(view->stats().catch_ups, 5u);
+  EXPECT_GT(view->stats().snapshots_incremental, 5u);
 }
 
 TEST(ReaderViewHistory, YouReadYourOwnWrites) {

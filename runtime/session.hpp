@@ -34,6 +34,10 @@ struct TlsFacts {
   std::string cipher;       ///< IANA or OpenSSL name, as the library gives it
   std::string server_name;  ///< SNI sent by the client, empty if none
   std::uint16_t bits = 0;   ///< symmetric key strength
+  /// Subject of the client's certificate (RFC 4514); empty: it has shown none.
+  std::string client_certificate;
+  /// That certificate is signed by an authority of [tls] client_ca.
+  bool client_verified = false;
 };
 
 /// Where a connection comes from and how it arrived. Fixed for the life of a session.
@@ -43,6 +47,9 @@ struct PeerFacts {
   std::string local_address;  ///< the address it connected to
   std::uint16_t local_port = 0;
   bool is_ipv6 = false;
+  bool trusted =
+      false;          ///< in the listener's `trusted` networks: no limits per source, no penalties
+  std::string proxy;  ///< address of the proxy that named the client; empty: it came directly
 };
 
 /// What a session wants from its driver. Written by the session, drained by the driver after every

@@ -61,9 +61,11 @@ class Binder {
 
   virtual void text(std::string_view key, std::string& value, std::string_view doc,
                     const TextCheck& check = {}) = 0;
-  /// A list of strings; an empty list is refused.
+  /// What an empty list of strings means.
+  enum class EmptyList : std::uint8_t { refused, allowed };
+  /// A list of strings.
   virtual void texts(std::string_view key, std::vector<std::string>& values, std::string_view doc,
-                     const TextCheck& check_each = {}) = 0;
+                     const TextCheck& check_each = {}, EmptyList empty = EmptyList::refused) = 0;
   virtual void flag(std::string_view key, bool& value, std::string_view doc) = 0;
 
   void count(std::string_view key, std::uint32_t& value, Range range, std::string_view doc) {

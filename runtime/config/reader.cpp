@@ -53,7 +53,7 @@ class Reader final : public Binder {
   void text(std::string_view key, std::string& value, std::string_view doc,
             const TextCheck& check) override;
   void texts(std::string_view key, std::vector<std::string>& values, std::string_view doc,
-             const TextCheck& check_each) override;
+             const TextCheck& check_each, EmptyList empty) override;
   void flag(std::string_view key, bool& value, std::string_view doc) override;
   void table(std::string_view key, std::string_view doc,
              const std::function<void(Binder&)>& body) override;
@@ -122,13 +122,13 @@ void Reader::text(std::string_view key, std::string& value, std::string_view,
 }
 
 void Reader::texts(std::string_view key, std::vector<std::string>& values, std::string_view,
-                   const TextCheck& check_each) {
+                   const TextCheck& check_each, EmptyList empty) {
   const toml::node* node = find(key);
   if (node == nullptr) return;
   const auto* array = node->as_array();
   const std::string example = fmt::format("{} = [\"{}\"]", key, fmt::join(values, "\", \""));
   if (array == nullptr) return wrong_type(key, *node, "a list of strings", example);
-  if (array->empty()) {
+  if (array->empty() && empty == EmptyList::refused) {
     return report(key, *node, "is an empty list", "name at least one or remove the line");
   }
   std::vector<std::string> read;

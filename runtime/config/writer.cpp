@@ -37,7 +37,7 @@ class Writer final : public Binder {
     line(key, quoted(value), doc);
   }
   void texts(std::string_view key, std::vector<std::string>& values, std::string_view doc,
-             const TextCheck&) override {
+             const TextCheck&, EmptyList) override {
     std::string list;
     for (const std::string& value : values) list += (list.empty() ? "" : ", ") + quoted(value);
     line(key, "[" + list + "]", doc);

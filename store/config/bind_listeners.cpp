@@ -1,6 +1,7 @@
 // Listeners of the three protocols, and the sections that hold them.
 #include <fmt/format.h>
 
+#include "runtime/cidr_set.hpp"
 #include "runtime/config/endpoint.hpp"
 #include "store/config/bind.hpp"
 #include "store/config/load.hpp"
@@ -14,11 +15,22 @@ constexpr Choice<TlsMode> kTlsModes[] = {{"none", TlsMode::none},
                                          {"starttls", TlsMode::starttls},
                                          {"required", TlsMode::required},
                                          {"implicit", TlsMode::implicit}};
+constexpr Choice<ClientCertificates> kClientCertificates[] = {
+    {"none", ClientCertificates::none},
+    {"request", ClientCertificates::request},
+    {"require", ClientCertificates::require}};
 constexpr Choice<Role> kRoles[] = {{"relay", Role::relay}, {"submission", Role::submission}};
 
 // Listener names become metric labels and log values.
 constexpr std::size_t kListenerNameOctetsMax = 64;
 constexpr Range kConnectionsMax{.min = 1, .max = 10'000'000, .zero_is_off = true};
+constexpr Range kPercent{.min = 1, .max = 100, .zero_is_off = true};
+constexpr Range kPrefixIpv4{.min = 8, .max = 32};
+// Shorter than /32 is more than a provider has; longer than /64 lets one host be many sources.
+constexpr Range kPrefixIpv6{.min = 32, .max = 128};
+// A header is one packet of a machine nearby. Never off: silent connections would stay for ever.
+constexpr Range kProxyTimeout{.min = 1, .max = 60};
+constexpr std::string_view kMechanisms[] = {"PLAIN", "LOGIN"};
 // The kernel cuts it to net.core.somaxconn anyway.
 constexpr Range kBacklog{.min = 1, .max = 65535};
 // A day is the longest that Exchange allows for either timer; no limit would let dead peers pile
@@ -72,6 +84,73 @@ std::optional<Complaint> check_listener_address(std::string_view text, const std
                    "remove one of them or change its port"};
 }
 
+std::optional<Complaint> check_network(std::string_view text) {
+  const auto range = CidrRange::parse(text);
+  if (range) return std::nullopt;
+  return Complaint{range.error().message,
+                   "write a network as in \"192.0.2.0/24\" or \"2001:db8::/32\", or one address"};
+}
+
+std::optional<Complaint> check_mechanism(std::string_view name) {
+  for (const std::string_view known : kMechanisms) {
+    if (name == known) return std::nullopt;
+  }
+  return Complaint{"is not a mechanism this server has", "write \"PLAIN\" or \"LOGIN\""};
+}
+
+std::optional<Complaint> check_user(std::string_view name) {
+  const std::size_t at = name.rfind('@');
+  if (at != name.npos && at + 1 < name.size()) return std::nullopt;
+  return Complaint{"is neither an account nor a domain",
+                   "write \"joe@example.org\", or \"@example.org\" for all its accounts"};
+}
+
+/// Who may connect and how often.
+void bind_access(Binder& b, ListenerSettings& s) {
+  constexpr auto kMayBeEmpty = Binder::EmptyList::allowed;
+  b.count("connections_max", s.connections_max, kConnectionsMax,
+          "Connections of this listener at a time; further ones are told to come back.");
+  b.count("connections_per_source_max", s.connections_per_source_max, kConnectionsMax,
+          "Connections of one source at a time.");
+  b.count("connections_per_source_percent", s.connections_per_source_percent, kPercent,
+          "The same in percent of the connections that are still free; one is always allowed.");
+  b.count("source_prefix_ipv4", s.source_prefix_ipv4, kPrefixIpv4,
+          "Bits of an IPv4 address that make a source: 32 counts addresses, 24 networks of 256.");
+  b.count("source_prefix_ipv6", s.source_prefix_ipv6, kPrefixIpv6,
+          "The same for IPv6, where every site has 64 bits to itself.");
+  b.texts("allow", s.allow,
+          "Networks that may connect, as in \"192.0.2.0/24\"; SMTP tells others 421 4.3.2. Empty: "
+          "everybody.",
+          check_network, kMayBeEmpty);
+  b.texts("deny", s.deny,
+          "Networks that may not connect, also when allowed. SMTP's relay role says 550 5.7.1, "
+          "others as if not allowed.",
+          check_network, kMayBeEmpty);
+  b.texts("trusted", s.trusted,
+          "Networks that are free of the limits per source and of penalties. connections_max holds "
+          "for them too.",
+          check_network, kMayBeEmpty);
+}
+
+/// A load balancer in front.
+void bind_proxy(Binder& b, ListenerSettings& s) {
+  b.flag("proxy_protocol", s.proxy_protocol,
+         "Every connection begins with a PROXY header (version 1 or 2) that names the client, "
+         "before TLS.");
+  b.texts("proxy_from", s.proxy_from,
+          "Load balancers that send the header; with proxy_protocol nobody else may connect.",
+          check_network, Binder::EmptyList::allowed);
+  b.duration("proxy_timeout", s.proxy_timeout, kProxyTimeout,
+             "Time until the header must be complete.");
+  b.require(!s.proxy_protocol || !s.proxy_from.empty(), {"proxy_protocol", "proxy_from"},
+            "proxy_protocol = true and no proxy_from: nobody could connect",
+            "name the load balancers' addresses in proxy_from");
+  b.choice("client_certificates", s.client_certificates,
+           std::span<const Choice<ClientCertificates>>(kClientCertificates),
+           "none: TLS clients are not asked for one. request: asked, and logged. require: only "
+           "clients with one that an authority of [tls] client_ca signed.");
+}
+
 /// Unnamed listeners get their section's or role's name, with a number if that is taken.
 void name_listener(ListenerSettings& s, std::string_view base, Uniqueness& unique) {
   if (!s.name.empty()) return;
@@ -94,10 +173,10 @@ void bind_common(Binder& b, ListenerSettings& s, const std::string& section, Uni
   b.choice("tls", s.tls, std::span<const Choice<TlsMode>>(kTlsModes),
            "none: never. starttls: offered. required: nothing of weight before STARTTLS. "
            "implicit: from the first octet.");
-  b.count("connections_max", s.connections_max, kConnectionsMax,
-          "Connections of this listener at a time; further ones are told to come back.");
   b.count("backlog", s.backlog, kBacklog,
           "Connections that the kernel may hold until they are accepted.");
+  bind_access(b, s);
+  bind_proxy(b, s);
 }
 
 void bind_smtp_limits(Binder& b, SmtpListenerSettings& s) {
@@ -139,6 +218,17 @@ void bind(Binder& b, SmtpListenerSettings& s, Uniqueness& unique) {
          "Nothing is accepted without AUTH. Default: true for submission.");
   b.flag("auth_plaintext", s.auth_plaintext,
          "PLAIN and LOGIN are allowed without TLS: passwords can be read on the way.");
+  b.texts("auth_mechanisms", s.auth_mechanisms, "What AUTH offers, in this order: PLAIN, LOGIN.",
+          check_mechanism);
+  b.texts("users", s.users,
+          "Accounts (\"joe@example.org\") and domains (\"@example.org\") that may log in here; the "
+          "others get 421 after AUTH. Empty: everybody who has an account.",
+          check_user, Binder::EmptyList::allowed);
+  b.flag("trusted_relay", s.trusted_relay,
+         "Clients of the trusted networks may send to anyone, and without AUTH.");
+  b.require(!s.trusted_relay || !s.trusted.empty(), {"trusted_relay", "trusted"},
+            "trusted_relay = true without trusted networks: nobody is trusted",
+            "name the networks in trusted");
   b.require(!s.auth_required || s.auth, {"auth", "auth_required"},
             "auth_required = true with auth = false: nobody could send anything",
             "set auth = true or auth_required = false");

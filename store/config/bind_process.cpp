@@ -11,6 +11,11 @@ constexpr std::string_view kProfiles[] = {"modern", "exchange"};
 constexpr std::string_view kLogLevels[] = {"error", "warn", "info", "debug"};
 constexpr std::string_view kLogFormats[] = {"logfmt", "json"};
 
+constexpr Choice<TlsVersion> kTlsVersions[] = {{"1.2", TlsVersion::v1_2},
+                                               {"1.3", TlsVersion::v1_3}};
+// RFC 8446 4.6.1: a ticket lives a week at most, so half a week is the longest period of a key.
+constexpr Range kTicketKeyPeriod{.min = 1, .max = 84 * 3600, .zero_is_off = true};
+
 // A ring per core is pinned memory; more loops than this on one machine is a slip of the keyboard.
 constexpr Range kCores{.min = 0, .max = 1024};
 constexpr Range kWorkerThreads{.min = 0, .max = 1024};
@@ -45,6 +50,18 @@ std::optional<Complaint> check_hostname(std::string_view name) {
   return std::nullopt;
 }
 
+void bind_certificate(Binder& b, CertificateSettings& s) {
+  b.text("certificate", s.certificate,
+         "PEM file with the certificate first, then the intermediates.", check_not_empty);
+  b.text("key", s.key, "PEM file with its private key.", check_not_empty);
+  b.texts("names", s.names,
+          "Names it is for, \"*.example.org\" for any first label. Empty: the names that stand in "
+          "it.",
+          {}, Binder::EmptyList::allowed);
+  b.require(!s.certificate.empty() && !s.key.empty(), {"certificate", "key"},
+            "certificate and key belong together, one of them is missing", "give both");
+}
+
 }  // namespace
 
 std::optional<Complaint> check_endpoint(std::string_view text) {
@@ -61,6 +78,20 @@ void bind(Binder& b, TlsSettings& s) {
   b.text("key", s.key, "PEM file with the certificate's private key.");
   b.require(s.certificate.empty() == s.key.empty(), {"certificate", "key"},
             "certificate and key belong together, one of them is missing", "give both or neither");
+  b.choice("version_min", s.version_min, std::span<const Choice<TlsVersion>>(kTlsVersions),
+           "The oldest TLS version that is spoken: 1.2 or 1.3.");
+  b.duration("ticket_key_period", s.ticket_key_period, kTicketKeyPeriod,
+             "How long session tickets are made with one key; each is good for one period more. 0: "
+             "clients cannot resume.");
+  b.text("client_ca", s.client_ca,
+         "PEM file with the authorities of client certificates (client_certificates of a "
+         "listener).");
+  b.tables("certificates", s.certificates,
+           "One more certificate, for clients that ask for one of its names. As often as needed.",
+           bind_certificate);
+  b.require(s.certificates.empty() || !s.certificate.empty(), {"certificates"},
+            "are given without certificate and key, which serve clients that ask for no name",
+            "set certificate and key in [tls] too");
 }
 
 void bind(Binder& b, RuntimeSettings& s) {

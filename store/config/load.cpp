@@ -1,5 +1,6 @@
 #include "store/config/load.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <system_error>
@@ -45,9 +46,23 @@ void derive_paths(Settings& s, const std::string& file_name) {
   make_absolute(s.state, folder);
   if (s.store.path.empty()) s.store.path = s.state + "/store";
   if (s.store.socket.empty()) s.store.socket = s.state + "/postern.sock";
-  for (std::string* path : {&s.tls.certificate, &s.tls.key, &s.store.path, &s.store.socket}) {
+  for (std::string* path :
+       {&s.tls.certificate, &s.tls.key, &s.tls.client_ca, &s.store.path, &s.store.socket}) {
     make_absolute(*path, folder);
   }
+  for (CertificateSettings& row : s.tls.certificates) {
+    make_absolute(row.certificate, folder);
+    make_absolute(row.key, folder);
+  }
+}
+
+bool wants_client_certificates(const Settings& s) {
+  const auto wants = [](const ListenerSettings& listener) {
+    return listener.client_certificates != ClientCertificates::none;
+  };
+  return std::ranges::any_of(s.gateway.listeners, wants) ||
+         std::ranges::any_of(s.pop3.listeners, wants) ||
+         std::ranges::any_of(s.imap.listeners, wants);
 }
 
 /// sun_path is 108 octets with its terminating NUL (unix(7)). Looked at here because the path may
@@ -65,6 +80,9 @@ LoadResult parse(std::string_view text, const std::string& file_name) {
               fmt::format("the Unix socket's path has {} octets, the system allows {}: {}",
                           s.store.socket.size(), kSocketPathOctetsMax, s.store.socket),
               "choose a shorter state folder, or set socket in [store]");
+    b.require(!s.tls.client_ca.empty() || !wants_client_certificates(s), {"tls"},
+              "a listener has client_certificates, and client_ca in [tls] is not set",
+              "name the file with the authorities of client certificates");
   });
   if (!problems.empty()) return std::unexpected(std::move(problems));
   return s;
@@ -122,8 +140,13 @@ std::vector<std::string> warnings(const Settings& s) {
 
 std::vector<std::string> machine_problems(const Settings& s) {
   std::vector<std::string> out;
-  for (const auto& [key, path] :
-       {std::pair{"certificate", &s.tls.certificate}, std::pair{"key", &s.tls.key}}) {
+  std::vector<std::pair<const char*, const std::string*>> files = {
+      {"certificate", &s.tls.certificate}, {"key", &s.tls.key}, {"client_ca", &s.tls.client_ca}};
+  for (const CertificateSettings& row : s.tls.certificates) {
+    files.emplace_back("certificates.certificate", &row.certificate);
+    files.emplace_back("certificates.key", &row.key);
+  }
+  for (const auto& [key, path] : files) {
     if (path->empty() || ::access(path->c_str(), R_OK) == 0) continue;
     out.push_back(fmt::format("tls.{}: {}: {}; name a PEM file that this user may read", key, *path,
                               std::generic_category().message(errno)));

@@ -24,11 +24,36 @@ enum class TlsMode : std::uint8_t {
   implicit,  ///< from the first octet (RFC 8314)
 };
 
-/// [tls]: the certificate of all three protocols. Both empty: TLS is not offered and implicit-TLS
-/// listeners are not opened (a warning says so).
-struct TlsSettings {
+/// Whether a listener asks TLS clients for a certificate.
+enum class ClientCertificates : std::uint8_t {
+  none,     ///< does not ask
+  request,  ///< asks; none, or one that no authority of `client_ca` signed, is accepted and logged
+  require,  ///< the handshake fails without one that is signed by an authority of `client_ca`
+};
+
+/// The oldest TLS version that is spoken.
+enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
+
+/// [[tls.certificates]]: one more certificate, chosen by the name that the client asks for (SNI).
+struct CertificateSettings {
   std::string certificate;  ///< PEM file: leaf first, then intermediates
   std::string key;          ///< PEM file
+  /// Names it is for, "*.example.org" for one label; empty: those that stand in it.
+  std::vector<std::string> names;
+  friend bool operator==(const CertificateSettings&, const CertificateSettings&) = default;
+};
+
+/// [tls]: the certificates of all three protocols. Both empty: TLS is not offered and implicit-TLS
+/// listeners are not opened (a warning says so). Files are read again at SIGHUP.
+struct TlsSettings {
+  std::string certificate;  ///< PEM file: leaf first, then intermediates; for names nobody else has
+  std::string key;          ///< PEM file
+  TlsVersion version_min = TlsVersion::v1_2;
+  /// How long session tickets are made with one key; they are good for one period more. 0: no
+  /// tickets.
+  seconds ticket_key_period{12 * 3600};
+  std::string client_ca;  ///< PEM file: authorities of client certificates
+  std::vector<CertificateSettings> certificates;
   friend bool operator==(const TlsSettings&, const TlsSettings&) = default;
 };
 
@@ -81,8 +106,26 @@ struct ListenerSettings {
   std::string name;                    ///< for logs and metrics
   std::vector<std::string> addresses;  ///< "127.0.0.1:2025", "[::1]:2025"
   TlsMode tls = TlsMode::starttls;
-  std::uint32_t connections_max = 5000;
   std::uint32_t backlog = 4096;  ///< listen(2) queue
+
+  // Who may connect, and how often: runtime/connection_gate.hpp. Networks in CIDR notation.
+  std::uint32_t connections_max = 5000;           ///< SMTP-16
+  std::uint32_t connections_per_source_max = 20;  ///< SMTP-17
+  /// SMTP-17: of the connections that are still free, at most this much for one source; never less
+  /// than one connection.
+  std::uint32_t connections_per_source_percent = 2;
+  std::uint32_t source_prefix_ipv4 = 32;  ///< bits that make a source of an IPv4 address
+  std::uint32_t source_prefix_ipv6 = 64;  ///< the same for IPv6: a site has 2^64 addresses at least
+  std::vector<std::string> allow;         ///< empty: everybody; others are refused (SMTP-15)
+  std::vector<std::string> deny;          ///< refused, also when allowed (SMTP-18)
+  std::vector<std::string> trusted;       ///< free of limits per source and of penalties
+
+  // A load balancer in front that says who the client is: runtime/proxy_protocol.hpp.
+  bool proxy_protocol = false;          ///< every connection begins with a PROXY header
+  std::vector<std::string> proxy_from;  ///< who may say so; nobody else may connect
+  seconds proxy_timeout{5};             ///< until the header is complete
+
+  ClientCertificates client_certificates = ClientCertificates::none;
   friend bool operator==(const ListenerSettings&, const ListenerSettings&) = default;
 };
 
@@ -93,9 +136,15 @@ struct SmtpListenerSettings : ListenerSettings {
     submission,  ///< ports 587 and 465: authenticated users
   };
   Role role = Role::relay;
-  bool auth = false;                ///< AUTH offered (default true for submission)
-  bool auth_required = false;       ///< 530 without AUTH (default true for submission)
-  bool auth_plaintext = false;      ///< PLAIN and LOGIN also without TLS (RFC 4954 section 4: off)
+  bool auth = false;            ///< AUTH offered (default true for submission)
+  bool auth_required = false;   ///< 530 without AUTH (default true for submission)
+  bool auth_plaintext = false;  ///< PLAIN and LOGIN also without TLS (RFC 4954 section 4: off)
+  /// Offered by AUTH, in this order.
+  std::vector<std::string> auth_mechanisms{"PLAIN", "LOGIN"};
+  /// Accounts ("joe@example.org") and domains ("@example.org") that may use this listener; empty:
+  /// all. Others are told after AUTH that they are wrong here (SMTP-15).
+  std::vector<std::string> users;
+  bool trusted_relay = false;       ///< `trusted` clients may send to anyone, and without AUTH
   seconds connection_timeout{600};  ///< SMTP-04; 300 for relay listeners that face strangers
   seconds inactivity_timeout{300};  ///< SMTP-05; 60 for relay listeners that face strangers
   std::uint64_t message_octets_max = 36ull << 20;  ///< SMTP-11
@@ -118,6 +167,12 @@ struct GatewaySettings {
 
 /// [[pop3.listener]], [[imap.listener]]
 struct MailboxListenerSettings : ListenerSettings {
+  /// An office behind one address: a hundred people with five connections each; the percentage,
+  /// meant for mail servers that come with few, is off.
+  MailboxListenerSettings() {
+    connections_per_source_max = 500;
+    connections_per_source_percent = 0;
+  }
   bool login_plaintext = false;  ///< logins without TLS (IMAP-24, POP-16)
   friend bool operator==(const MailboxListenerSettings&, const MailboxListenerSettings&) = default;
 };

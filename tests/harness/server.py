@@ -215,7 +215,10 @@ class Postern:
         def listener(name, tls, **more):
             port = getattr(self.ports, name)
             addresses = [f"127.0.0.1:{port}"] + ([f"[::1]:{port}"] if ipv6 else [])
-            return {"name": name, "addresses": addresses, "tls": tls, **more}
+            # All clients of a test are one source; tests of these limits set them. None: the default.
+            keys = {"name": name, "addresses": addresses, "tls": tls,
+                    "connections_per_source_max": 0, "connections_per_source_percent": 0, **more}
+            return {key: value for key, value in keys.items() if value is not None}
 
         result = {
             "hostname": HOSTNAME,

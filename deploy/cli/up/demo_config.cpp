@@ -26,6 +26,9 @@ void move_listeners(std::vector<Listener>& listeners, const DemoOptions& options
     const auto known = config::parse_endpoint(listener.addresses.front());
     const auto port = static_cast<std::uint16_t>(options.port_base + known->port);
     listener.addresses = {config::format_endpoint(options.listen, port)};
+    // Whoever tries it out, with load tools perhaps, is one source.
+    listener.connections_per_source_max = 0;
+    listener.connections_per_source_percent = 0;
   }
 }
 

@@ -113,6 +113,53 @@ TEST(CrossChecks, CertificateAndKeyBelongTogether) {
                                     "together")));
 }
 
+TEST(CrossChecks, Networks) {
+  EXPECT_THAT(problems_of(kRelay + "allow = [\"192.0.2.1/24\"]\n"),
+              ElementsAre(HasSubstr("gateway.listener.allow: '192.0.2.1/24' has bits behind its "
+                                    "prefix: the network is 192.0.2.0/24")));
+  EXPECT_THAT(problems_of(kRelay + "deny = [\"example.org\"]\ntrusted = [\"::/129\"]\n"),
+              ElementsAre(HasSubstr("deny: 'example.org' is neither an address nor a network"),
+                          HasSubstr("trusted: '::/129' has no prefix length from 0 to 128")));
+  EXPECT_THAT(problems_of(kRelay + "allow = []\ndeny = [\"::1\", \"10.0.0.0/8\"]\n"), IsEmpty());
+}
+
+TEST(CrossChecks, ProxyProtocolNeedsItsProxies) {
+  EXPECT_THAT(problems_of(kRelay + "proxy_protocol = true\n"),
+              ElementsAre(HasSubstr("proxy_protocol = true and no proxy_from")));
+  EXPECT_THAT(problems_of(kRelay + "proxy_protocol = true\nproxy_from = [\"10.0.0.1\"]\n"),
+              IsEmpty());
+}
+
+TEST(CrossChecks, TrustedRelayNeedsTrustedNetworks) {
+  EXPECT_THAT(problems_of(kRelay + "trusted_relay = true\n"),
+              ElementsAre(HasSubstr("trusted_relay = true without trusted networks")));
+}
+
+TEST(CrossChecks, UsersAndMechanisms) {
+  EXPECT_THAT(problems_of(kRelay + "users = [\"joe\", \"@\"]\nauth_mechanisms = [\"GSSAPI\"]\n"),
+              ElementsAre(HasSubstr("auth_mechanisms: is not a mechanism this server has"),
+                          HasSubstr("users: is neither an account nor a domain"),
+                          HasSubstr("users: is neither an account nor a domain")));
+  EXPECT_THAT(problems_of(kRelay + "users = [\"joe@a.org\", \"@b.org\"]\n"), IsEmpty());
+  EXPECT_THAT(problems_of(kRelay + "auth_mechanisms = []\n"),
+              ElementsAre(HasSubstr("auth_mechanisms: is an empty list")));
+}
+
+TEST(CrossChecks, ClientCertificatesNeedAnAuthority) {
+  EXPECT_THAT(problems_of(kRelay + "client_certificates = \"require\"\n"),
+              ElementsAre(HasSubstr("client_ca in [tls] is not set")));
+  EXPECT_THAT(problems_of("[tls]\nclient_ca = \"ca.pem\"\n" + kRelay +
+                          "client_certificates = \"request\"\n"),
+              IsEmpty());
+}
+
+TEST(CrossChecks, MoreCertificates) {
+  EXPECT_THAT(problems_of("[[tls.certificates]]\ncertificate = \"c\"\n"),
+              testing::Contains(HasSubstr("certificate and key belong together")));
+  EXPECT_THAT(problems_of("[[tls.certificates]]\ncertificate = \"c\"\nkey = \"k\"\n"),
+              ElementsAre(HasSubstr("without certificate and key")));
+}
+
 TEST(CrossChecks, Hostname) {
   for (const std::string name : {"", "a b", "-a", ".a", "a..b", "a_b", "münchen"}) {
     EXPECT_THAT(problems_of("hostname = \"" + name + "\"\n"),

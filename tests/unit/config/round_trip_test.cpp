@@ -130,7 +130,8 @@ Settings unusual() {
   s.profile = "exchange";
   s.hostname = "mx.example.org";
   s.state = "/srv/\"quoted\"\\back\ttab\x7f";
-  s.tls = {"/c.pem", "/k.pem"};
+  s.tls = {"/c.pem",    "/k.pem",  TlsVersion::v1_3,
+           seconds(77), "/ca.pem", {{"/c2.pem", "/k2.pem", {"a.example.org", "*.b.example.org"}}}};
   s.runtime = {3, 5, 64, 2048, seconds(61)};
   s.log = {"debug", "json"};
   s.metrics = {"[::1]:9125", "127.0.0.1:9126", "127.0.0.1:9127"};
@@ -141,6 +142,20 @@ Settings unusual() {
   smtp.tls = TlsMode::none;
   smtp.connections_max = 0;
   smtp.backlog = 7;
+  smtp.connections_per_source_max = 21;
+  smtp.connections_per_source_percent = 3;
+  smtp.source_prefix_ipv4 = 24;
+  smtp.source_prefix_ipv6 = 56;
+  smtp.allow = {"192.0.2.0/24"};
+  smtp.deny = {"192.0.2.1"};
+  smtp.trusted = {"::1", "10.0.0.0/8"};
+  smtp.proxy_protocol = true;
+  smtp.proxy_from = {"10.1.0.0/16"};
+  smtp.proxy_timeout = seconds(6);
+  smtp.client_certificates = ClientCertificates::require;
+  smtp.auth_mechanisms = {"LOGIN"};
+  smtp.users = {"@example.org"};
+  smtp.trusted_relay = true;
   smtp.role = SmtpListenerSettings::Role::submission;
   smtp.auth = true;
   smtp.auth_required = false;

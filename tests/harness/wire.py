@@ -21,8 +21,10 @@ class Closed(Exception):
 
 
 class Wire:
-    def __init__(self, port, address="127.0.0.1", tls=None, time_s=TIMEOUT_S, receive_octets=None):
-        """tls: an ssl.SSLContext for implicit TLS. receive_octets: SO_RCVBUF, for clients that stop reading."""
+    def __init__(self, port, address="127.0.0.1", tls=None, time_s=TIMEOUT_S, receive_octets=None,
+                 source=None):
+        """tls: an ssl.SSLContext for implicit TLS. receive_octets: SO_RCVBUF, for clients that stop reading.
+        source: the address to come from."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_octets:
@@ -30,6 +32,8 @@ class Wire:
         self.socket.settimeout(scaled(time_s))
         self.buffer = bytearray()
         try:
+            if source is not None:
+                self.socket.bind((source, 0))
             self.socket.connect((address, port))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:

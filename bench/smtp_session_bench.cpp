@@ -27,6 +27,9 @@ class OneDomain final : public store::Directory {
   }
   bool is_local_domain(std::string_view domain) const override { return domain == "example.com"; }
   const store::Account* find_login(std::string_view) const override { return nullptr; }
+  bool may_send_as(std::string_view, std::string_view, std::string_view) const override {
+    return true;
+  }
   std::vector<std::string> domains() const override { return {"example.com"}; }
   std::vector<const store::Account*> accounts() const override { return {}; }
 };

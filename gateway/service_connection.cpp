@@ -118,6 +118,10 @@ void ServiceConnection::handle(Request request) {
       change_directory(id, store::DeleteUser{std::move(body.name)});
     } else if constexpr (std::is_same_v<Body, UserPassword>) {
       set_password(id, std::move(body));
+    } else if constexpr (std::is_same_v<Body, UserSendAs>) {
+      change_directory(id, store::SetSendAs{.name = std::move(body.name),
+                                            .address = std::move(body.address),
+                                            .granted = body.granted});
     } else if constexpr (std::is_same_v<Body, UserList>) {
       list_users(id, body);
     } else if constexpr (std::is_same_v<Body, QueueList>) {
@@ -242,7 +246,8 @@ void ServiceConnection::list_users(std::uint64_t id, const UserList& request) {
                            .name = account->name,
                            .inbox = account->inbox,
                            .has_password = !account->password_hash.empty(),
-                           .aliases = account->aliases});
+                           .aliases = account->aliases,
+                           .send_as = account->send_as});
   }
   answer(id, std::move(reply));
 }
@@ -261,7 +266,8 @@ void ServiceConnection::list_queue(std::uint64_t id, const QueueList& request) {
                                  .recipients = std::move(entry.recipients),
                                  .size_octets = entry.size_octets,
                                  .arrival_unix_ms = entry.arrival_unix_ms,
-                                 .next_attempt_unix_ms = entry.arrival_unix_ms};
+                                 .next_attempt_unix_ms = std::max(
+                                     entry.arrival_unix_ms, entry.options.hold_until_unix_ms)};
       out.recipient_count = static_cast<std::uint32_t>(out.recipients.size());
       if (out.recipients.size() > kQueueRecipientsMax) out.recipients.resize(kQueueRecipientsMax);
       reply.entries.push_back(std::move(out));

@@ -38,6 +38,8 @@ struct TlsFacts {
   std::string client_certificate;
   /// That certificate is signed by an authority of [tls] client_ca.
   bool client_verified = false;
+  /// The first e-mail address in a verified certificate: who SASL EXTERNAL says the client is.
+  std::string client_name;
 };
 
 /// Where a connection comes from and how it arrived. Fixed for the life of a session.

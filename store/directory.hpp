@@ -19,6 +19,9 @@ struct Account {
   MailboxId inbox{};
   std::string password_hash;         ///< "scrypt$..."; empty: no password login
   std::vector<std::string> aliases;  ///< further addresses delivered to this account, folded
+  /// What it may send as besides name and aliases, folded: addresses anywhere, or "@domain" for a
+  /// whole domain (RFC 6409 6.1).
+  std::vector<std::string> send_as;
 };
 
 /// What the directory says about a recipient address.
@@ -43,6 +46,10 @@ class Directory {
   virtual bool is_local_domain(std::string_view domain) const = 0;
   /// The account that logs in as `name` (any case); nullptr if none. Valid as long as this picture.
   virtual const Account* find_login(std::string_view name) const = 0;
+  /// Whether the account `identity` (its name) may use the address as a sender: it is its name or
+  /// an alias, or was granted (Account::send_as). Any case.
+  virtual bool may_send_as(std::string_view identity, std::string_view local_part,
+                           std::string_view domain) const = 0;
   /// All domains, sorted. For CLI and tests.
   virtual std::vector<std::string> domains() const = 0;
   /// All accounts, sorted by name.

@@ -6,6 +6,8 @@
 #include <utility>
 #include <variant>
 
+#include "store/address.hpp"
+
 namespace postern::store {
 
 namespace {
@@ -20,7 +22,11 @@ Result<std::string> valid_domain(std::string_view domain) {
       domain.ends_with('.')) {
     return fail(ErrorCode::invalid_argument, fmt::format("'{}' is not a domain name", domain));
   }
-  return fold_case(domain);
+  std::string canonical = canonical_domain(domain);
+  if (canonical.size() > kDomainOctetsMax) {
+    return fail(ErrorCode::invalid_argument, fmt::format("'{}' is too long", domain));
+  }
+  return canonical;
 }
 
 /// The address, folded. Its domain is what stands behind the last '@'.
@@ -31,7 +37,7 @@ Result<std::string> valid_address(std::string_view address) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("'{}' is not an address of the form user@domain", address));
   }
-  return fold_case(address);
+  return canonical_address(address);
 }
 
 std::string_view domain_of(std::string_view address) {
@@ -79,7 +85,7 @@ Result<DirectoryReply> stage(DirectoryStaging& staging, const AddDomain& change)
 }
 
 Result<DirectoryReply> stage(DirectoryStaging& staging, const DeleteDomain& change) {
-  const std::string domain = fold_case(change.domain);
+  const std::string domain = canonical_domain(change.domain);
   if (!staging.editor.has_domain(domain)) {
     return fail(ErrorCode::not_found, fmt::format("'{}' is not a domain of ours", domain));
   }
@@ -141,7 +147,7 @@ Result<std::vector<std::pair<MailboxId, schema::FolderRow>>> read_folders(RowBat
 }
 
 Result<DirectoryReply> stage(DirectoryStaging& staging, const DeleteUser& change) {
-  const auto account = staging.editor.find_name(fold_case(change.name));
+  const auto account = staging.editor.find_name(canonical_address(change.name));
   if (account == nullptr) return no_account(change.name);
   auto folders = read_folders(staging.batch, account->id);
   if (!folders) return std::unexpected(folders.error());
@@ -172,7 +178,7 @@ Result<DirectoryReply> stage(DirectoryStaging& staging, const DeleteUser& change
 }
 
 Result<DirectoryReply> stage(DirectoryStaging& staging, const SetPasswordHash& change) {
-  const auto account = staging.editor.find_name(fold_case(change.name));
+  const auto account = staging.editor.find_name(canonical_address(change.name));
   if (account == nullptr) return no_account(change.name);
   Account changed = *account;
   changed.password_hash = change.password_hash;
@@ -181,7 +187,7 @@ Result<DirectoryReply> stage(DirectoryStaging& staging, const SetPasswordHash& c
 }
 
 Result<DirectoryReply> stage(DirectoryStaging& staging, const AddAlias& change) {
-  const auto account = staging.editor.find_name(fold_case(change.name));
+  const auto account = staging.editor.find_name(canonical_address(change.name));
   if (account == nullptr) return no_account(change.name);
   auto alias = valid_address(change.alias);
   if (!alias) return std::unexpected(alias.error());
@@ -199,7 +205,7 @@ Result<DirectoryReply> stage(DirectoryStaging& staging, const AddAlias& change) 
 }
 
 Result<DirectoryReply> stage(DirectoryStaging& staging, const RemoveAlias& change) {
-  const std::string alias = fold_case(change.alias);
+  const std::string alias = canonical_address(change.alias);
   const auto account = staging.editor.find_address(alias);
   if (account == nullptr || account->name == alias) {
     return fail(ErrorCode::not_found, fmt::format("there is no alias '{}'", change.alias));
@@ -208,6 +214,35 @@ Result<DirectoryReply> stage(DirectoryStaging& staging, const RemoveAlias& chang
   std::erase(changed.aliases, alias);
   put_account(staging, std::move(changed));
   return DirectoryReply{.account = account->id, .inbox = account->inbox};
+}
+
+Result<DirectoryReply> stage(DirectoryStaging& staging, const SetSendAs& change) {
+  const auto account = staging.editor.find_name(canonical_address(change.name));
+  if (account == nullptr) return no_account(change.name);
+  // A whole domain is written "@domain": the same rules with a local part in front.
+  const bool whole_domain = change.address.starts_with('@');
+  auto address = valid_address(whole_domain ? "x" + change.address : change.address);
+  if (!address) return std::unexpected(address.error());
+  if (whole_domain) address->erase(0, 1);
+  const bool has = std::ranges::find(account->send_as, *address) != account->send_as.end();
+  const DirectoryReply done{.account = account->id, .inbox = account->inbox};
+  if (has && change.granted) return done;
+  if (!has && !change.granted) {
+    return fail(ErrorCode::not_found,
+                fmt::format("'{}' has no grant to send as '{}'", account->name, *address));
+  }
+  if (change.granted && account->send_as.size() >= kSendAsPerAccountMax) {
+    return fail(ErrorCode::exhausted, fmt::format("'{}' may send as {} addresses already",
+                                                  account->name, kSendAsPerAccountMax));
+  }
+  Account changed = *account;
+  if (change.granted) {
+    changed.send_as.push_back(std::move(*address));
+  } else {
+    std::erase(changed.send_as, *address);
+  }
+  put_account(staging, std::move(changed));
+  return done;
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 // Changes of the embedded directory. Applied on the committer's row thread, one after the other,
 // durable before they are answered.
 //
-// Names and addresses are folded to lower case (ASCII) by the store. An address is "local@domain",
-// both parts non-empty, at most kAddressOctetsMax, without control characters or spaces.
+// Names and addresses are brought to their canonical form (store/address.hpp) by the store. An
+// address is "local@domain", both parts non-empty, at most kAddressOctetsMax, without control
+// characters or spaces.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +21,8 @@ inline constexpr std::size_t kDomainOctetsMax = 253;
 /// Aliases one account may carry. They live in its directory record, which is rewritten when it
 /// changes: this keeps the record below 256 KiB.
 inline constexpr std::size_t kAliasesPerAccountMax = 1000;
+/// Addresses one account may send as besides its own; for the same reason.
+inline constexpr std::size_t kSendAsPerAccountMax = 1000;
 
 /// already_exists when the domain is ours already.
 struct AddDomain {
@@ -54,8 +57,17 @@ struct RemoveAlias {
   std::string alias;
 };
 
+/// Lets an account send as another address, or no longer. The address may be anybody's, also
+/// outside our domains; "@domain" is every address of a domain. Granting twice is granting once.
+/// not_found: account, or (taking away) no such grant. exhausted.
+struct SetSendAs {
+  std::string name;     ///< the account
+  std::string address;  ///< "local@domain" or "@domain"
+  bool granted = true;
+};
+
 using DirectoryChange = std::variant<AddDomain, DeleteDomain, AddUser, DeleteUser, SetPasswordHash,
-                                     AddAlias, RemoveAlias>;
+                                     AddAlias, RemoveAlias, SetSendAs>;
 
 /// What a directory change did.
 struct DirectoryReply {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/assert.hpp"
+#include "store/address.hpp"
 
 namespace postern::store {
 
@@ -11,15 +12,11 @@ namespace {
 
 constexpr std::string_view kPostmaster = "postmaster";
 
-char fold(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-/// "local@domain", folded.
+/// "local@domain" in the form that is compared.
 std::string join_address(std::string_view local_part, std::string_view domain) {
-  std::string address;
-  address.reserve(local_part.size() + 1 + domain.size());
-  std::ranges::transform(local_part, std::back_inserter(address), fold);
+  std::string address = canonical_local_part(local_part);
   address += '@';
-  std::ranges::transform(domain, std::back_inserter(address), fold);
+  address += canonical_domain(domain);
   return address;
 }
 
@@ -28,12 +25,6 @@ bool is_postmaster(std::string_view address) {
 }
 
 }  // namespace
-
-std::string fold_case(std::string_view text) {
-  std::string folded(text);
-  std::ranges::transform(folded, folded.begin(), fold);
-  return folded;
-}
 
 DirectoryPicture::DirectoryPicture()
     : domains_(std::make_shared<const Names>()), postmasters_(std::make_shared<const Names>()) {
@@ -68,12 +59,27 @@ Route DirectoryPicture::route(std::string_view local_part, std::string_view doma
 }
 
 bool DirectoryPicture::is_local_domain(std::string_view domain) const {
-  return domains_->contains(fold_case(domain));
+  return domains_->contains(canonical_domain(domain));
 }
 
 const Account* DirectoryPicture::find_login(std::string_view name) const {
-  const Entry* entry = find(fold_case(name));
+  const Entry* entry = find(canonical_address(name));
   return entry != nullptr && entry->is_name ? entry->account.get() : nullptr;
+}
+
+bool DirectoryPicture::may_send_as(std::string_view identity, std::string_view local_part,
+                                   std::string_view domain) const {
+  const Account* const account = find_login(identity);
+  if (account == nullptr) return false;
+  const std::string address = join_address(local_part, domain);
+  if (const Entry* entry = find(address); entry != nullptr && entry->account.get() == account) {
+    return true;
+  }
+  const auto covers = [&](std::string_view granted) {
+    return granted == address ||
+           (granted.starts_with('@') && std::string_view(address).ends_with(granted));
+  };
+  return std::ranges::any_of(account->send_as, covers);
 }
 
 std::vector<std::string> DirectoryPicture::domains() const {

@@ -15,9 +15,6 @@
 
 namespace postern::store {
 
-/// ASCII letters to lower case. Addresses and domains are compared in this form.
-std::string fold_case(std::string_view text);
-
 /// Immutable. Addresses (names and aliases) are spread over shards by hash; successive pictures
 /// share the shards that did not change, so adding one user among 100,000 copies one shard of some
 /// 400 pointers.
@@ -28,6 +25,8 @@ class DirectoryPicture final : public Directory {
   Route route(std::string_view local_part, std::string_view domain) const override;
   bool is_local_domain(std::string_view domain) const override;
   const Account* find_login(std::string_view name) const override;
+  bool may_send_as(std::string_view identity, std::string_view local_part,
+                   std::string_view domain) const override;
   std::vector<std::string> domains() const override;
   std::vector<const Account*> accounts() const override;
 

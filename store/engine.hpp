@@ -62,7 +62,9 @@ struct QueueEntry {
   std::string client;
   bool smtputf8 = false;
   bool body_8bit = false;
-  std::vector<std::string> recipients;  ///< the remote ones
+  EnvelopeOptions options;              ///< hold_until: not to be sent before (RFC 4865)
+  std::vector<std::string> recipients;  ///< the remote ones, and all of a message that is held
+  std::vector<RecipientOptions> recipient_options;  ///< of each recipient
   friend bool operator==(const QueueEntry&, const QueueEntry&) = default;
 };
 

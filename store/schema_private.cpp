@@ -1,6 +1,7 @@
 #include "store/schema_private.hpp"
 
 #include "runtime/assert.hpp"
+#include "store/envelope_codec.hpp"
 #include "store/octet_codec.hpp"
 
 namespace postern::store::schema {
@@ -8,8 +9,12 @@ namespace postern::store::schema {
 namespace {
 
 constexpr std::uint8_t kCountersFormat = 1;
-constexpr std::uint8_t kAccountFormat = 1;
-constexpr std::uint8_t kQueueFormat = 1;
+// 2 added the addresses an account may send as; 1 is still read.
+constexpr std::uint8_t kAccountFormat = 2;
+constexpr std::uint8_t kAccountFormatWithoutSendAs = 1;
+// 2 added the options of message and recipients; 1 is still read.
+constexpr std::uint8_t kQueueFormat = 2;
+constexpr std::uint8_t kQueueFormatWithoutOptions = 1;
 
 constexpr std::uint8_t kQueueSmtputf8 = 1 << 0;
 constexpr std::uint8_t kQueueBody8bit = 1 << 1;
@@ -149,12 +154,16 @@ std::string encode_account(const Account& account) {
   append_string(out, account.password_hash);
   append_be(out, static_cast<std::uint32_t>(account.aliases.size()));
   for (const std::string& alias : account.aliases) append_string(out, alias);
+  append_be(out, static_cast<std::uint32_t>(account.send_as.size()));
+  for (const std::string& address : account.send_as) append_string(out, address);
   return out;
 }
 
 Result<Account> decode_account(AccountId id, std::string_view record) {
   OctetReader in(record);
-  if (auto known = check_format(in, kAccountFormat, "account row"); !known) {
+  const bool has_send_as = !record.starts_with(static_cast<char>(kAccountFormatWithoutSendAs));
+  const std::uint8_t format = has_send_as ? kAccountFormat : kAccountFormatWithoutSendAs;
+  if (auto known = check_format(in, format, "account row"); !known) {
     return std::unexpected(known.error());
   }
   Account account;
@@ -162,7 +171,9 @@ Result<Account> decode_account(AccountId id, std::string_view record) {
   account.inbox = MailboxId{in.number<std::uint64_t>()};
   account.name = in.string();
   account.password_hash = in.string();
-  if (!read_strings(in, account.aliases) || !in.done() || account.name.empty()) {
+  bool fine = read_strings(in, account.aliases);
+  if (has_send_as) fine = fine && read_strings(in, account.send_as);
+  if (!fine || !in.done() || account.name.empty()) {
     return corrupted("account row");
   }
   return account;
@@ -187,11 +198,17 @@ void append_queue_row(std::string& out, const SpoolRequest& request) {
   for (const EnvelopeRecipient& recipient : envelope.recipients) {
     if (recipient.mailboxes.empty()) append_string(out, recipient.address);
   }
+  append_options(out, envelope.options);
+  for (const EnvelopeRecipient& recipient : envelope.recipients) {
+    if (recipient.mailboxes.empty()) append_options(out, recipient.options);
+  }
 }
 
 Result<QueueEntry> decode_queue_row(BodyId body, std::string_view record) {
   OctetReader in(record);
-  if (auto known = check_format(in, kQueueFormat, "queue row"); !known) {
+  const bool has_options = !record.starts_with(static_cast<char>(kQueueFormatWithoutOptions));
+  const std::uint8_t format = has_options ? kQueueFormat : kQueueFormatWithoutOptions;
+  if (auto known = check_format(in, format, "queue row"); !known) {
     return std::unexpected(known.error());
   }
   QueueEntry entry;
@@ -206,8 +223,15 @@ Result<QueueEntry> decode_queue_row(BodyId body, std::string_view record) {
   entry.reverse_path = in.string();
   entry.identity = in.string();
   entry.client = in.string();
-  if (!read_strings(in, entry.recipients) || !in.done() ||
-      (bits & ~(kQueueSmtputf8 | kQueueBody8bit)) != 0) {
+  bool fine = read_strings(in, entry.recipients);
+  entry.recipient_options.resize(entry.recipients.size());
+  if (has_options) {
+    fine = fine && read_options(in, entry.options);
+    for (RecipientOptions& options : entry.recipient_options) {
+      fine = fine && read_options(in, options);
+    }
+  }
+  if (!fine || !in.done() || (bits & ~(kQueueSmtputf8 | kQueueBody8bit)) != 0) {
     return corrupted("queue row");
   }
   return entry;

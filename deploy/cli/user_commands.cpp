@@ -1,4 +1,4 @@
-// postern user add|list|passwd|delete
+// postern user add|list|passwd|send-as|delete
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
@@ -17,6 +17,8 @@ struct UserOptions {
   std::string password_file;
   bool no_password = false;
   std::vector<std::string> aliases;
+  std::string address;  ///< of send-as
+  bool revoke = false;
 };
 using UserOptionsPtr = std::shared_ptr<UserOptions>;
 
@@ -36,8 +38,10 @@ int list_users(const Globals& globals) {
     if (globals.json) {
       auto rows = nlohmann::json::array();
       for (const auto& user : *users) {
-        rows.push_back(
-            {{"name", user.name}, {"aliases", user.aliases}, {"has_password", user.has_password}});
+        rows.push_back({{"name", user.name},
+                        {"aliases", user.aliases},
+                        {"send_as", user.send_as},
+                        {"has_password", user.has_password}});
       }
       print_json(rows);
       return {};
@@ -46,10 +50,13 @@ int list_users(const Globals& globals) {
       fmt::print("no users; add one with: postern user add NAME@DOMAIN\n");
       return {};
     }
-    Table table({"USER", "PASSWORD", "ALIASES"});
+    const auto joined = [](const std::vector<std::string>& addresses) {
+      return addresses.empty() ? "-" : fmt::format("{}", fmt::join(addresses, " "));
+    };
+    Table table({"USER", "PASSWORD", "ALIASES", "SENDS AS"});
     for (const auto& user : *users) {
-      table.add({user.name, user.has_password ? "set" : "none",
-                 user.aliases.empty() ? "-" : fmt::format("{}", fmt::join(user.aliases, " "))});
+      table.add({user.name, user.has_password ? "set" : "none", joined(user.aliases),
+                 joined(user.send_as)});
     }
     fmt::print("{}", table.text());
     return {};
@@ -81,6 +88,18 @@ int set_password(const Globals& globals, const UserOptions& options) {
     if (auto done = client.user_password(options.name, std::move(*password)); !done) return done;
     print_done(globals, options.name, "password set",
                fmt::format("password of {} set", harmless(options.name)));
+    return {};
+  });
+}
+
+int set_send_as(const Globals& globals, const UserOptions& options) {
+  return with_gateway(globals, [&](BlockingClient& client) -> Result<void> {
+    if (auto done = client.user_send_as(options.name, options.address, !options.revoke); !done) {
+      return done;
+    }
+    print_done(globals, options.name, options.revoke ? "revoked" : "granted",
+               fmt::format("{} may {} as {}", harmless(options.name),
+                           options.revoke ? "no longer send" : "send", harmless(options.address)));
     return {};
   });
 }
@@ -121,6 +140,7 @@ void add_user_commands(CLI::App& app, const Globals& globals, Action& action) {
       "Examples:\n"
       "  postern user add alice@example.org --alias sales@example.org\n"
       "  postern user add bob@example.org --password-file bob.secret\n"
+      "  postern user send-as alice@example.org press@example.org\n"
       "  printf '%s\\n' \"$SECRET\" | postern user passwd alice@example.org\n"
       "A password never stands on the command line: other users of the machine could read it "
       "there.");
@@ -142,6 +162,17 @@ void add_user_commands(CLI::App& app, const Globals& globals, Action& action) {
   add_password_file(passwd, options);
   passwd->callback(
       [&, options] { action = [&, options] { return set_password(globals, *options); }; });
+
+  CLI::App* send_as = add_command(
+      user, "send-as", "Let a user send as an address that is not the user's own", options);
+  send_as
+      ->add_option("address", options->address,
+                   "The address, or @DOMAIN for every address of a domain; it may be anywhere")
+      ->required()
+      ->type_name("ADDRESS");
+  send_as->add_flag("--revoke", options->revoke, "Take the grant away");
+  send_as->callback(
+      [&, options] { action = [&, options] { return set_send_as(globals, *options); }; });
 
   CLI::App* remove =
       add_command(user, "delete", "Remove a user: the mailbox is gone, without asking", options);

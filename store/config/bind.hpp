@@ -25,6 +25,8 @@ void bind(Binder& b, GatewaySettings& s, Uniqueness& unique);
 void bind(Binder& b, Pop3Settings& s, Uniqueness& unique);
 void bind(Binder& b, ImapSettings& s, Uniqueness& unique);
 void bind(Binder& b, Settings& s);
+/// Of an SMTP listener, apart from its limits.
+void bind_smtp_rules(Binder& b, SmtpRuleSettings& s);
 
 /// A TextCheck for "address:port".
 std::optional<Complaint> check_endpoint(std::string_view text);

@@ -236,6 +236,7 @@ void bind(Binder& b, SmtpListenerSettings& s, Uniqueness& unique) {
             {"tls", "auth_required"}, "auth_required = true without TLS: AUTH is never offered",
             "set tls = \"required\", or auth_plaintext = true if the network is trusted");
   bind_smtp_limits(b, s);
+  bind_smtp_rules(b, s);
   if (b.reading()) name_listener(s, s.role == Role::relay ? "relay" : "submission", unique);
 }
 
@@ -279,6 +280,9 @@ void apply_role_defaults(SmtpListenerSettings& s) {
   s.inactivity_timeout = seconds(relay ? 60 : 300);   // SMTP-05
   s.auth = !relay;
   s.auth_required = !relay;
+  s.sender_owned = !relay;
+  s.add_missing_fields = !relay;
+  s.duplicate_window = relay ? seconds(0) : seconds(15 * 60);
 }
 
 std::vector<SmtpListenerSettings> default_smtp_listeners() {

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "store/config/smtp_rules.hpp"
+
 namespace postern::config {
 
 using std::chrono::milliseconds;
@@ -130,7 +132,7 @@ struct ListenerSettings {
 };
 
 /// [[gateway.listener]]
-struct SmtpListenerSettings : ListenerSettings {
+struct SmtpListenerSettings : ListenerSettings, SmtpRuleSettings {
   enum class Role : std::uint8_t {
     relay,       ///< port 25: mail from strangers to local domains
     submission,  ///< ports 587 and 465: authenticated users

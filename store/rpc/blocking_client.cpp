@@ -273,6 +273,10 @@ Result<void> BlockingClient::user_delete(std::string name) {
   return expect_done(UserDelete{std::move(name)});
 }
 
+Result<void> BlockingClient::user_send_as(std::string name, std::string address, bool granted) {
+  return expect_done(UserSendAs{std::move(name), std::move(address), granted});
+}
+
 Result<void> BlockingClient::user_password(std::string name, std::string password) {
   return expect_done(UserPassword{std::move(name), std::move(password)});
 }

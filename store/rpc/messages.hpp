@@ -24,7 +24,7 @@ namespace postern::store::rpc {
 
 /// Grows when a frame changes in a way an older peer cannot read. Both sides must agree exactly:
 /// the programs are installed together, so a mismatch means a process that was not restarted.
-inline constexpr std::uint8_t kProtocolVersion = 1;
+inline constexpr std::uint8_t kProtocolVersion = 2;
 
 // --- requests
 // ---------------------------------------------------------------------------------------
@@ -115,6 +115,15 @@ struct UserPassword {
   friend bool operator==(const UserPassword&, const UserPassword&) = default;
 };
 
+/// Let an account send as an address ("@domain": as any of a domain), or no longer. Reply: Done, or
+/// not_found, invalid_argument, exhausted.
+struct UserSendAs {
+  std::string name;
+  std::string address;
+  bool granted = true;
+  friend bool operator==(const UserSendAs&, const UserSendAs&) = default;
+};
+
 /// One page of the accounts, sorted by name. Reply: UserListReply.
 struct UserList {
   std::string after;
@@ -128,9 +137,9 @@ struct QueueList {
   friend bool operator==(const QueueList&, const QueueList&) = default;
 };
 
-using RequestBody =
-    std::variant<Hello, Authenticate, Mutate, Subscribe, Unsubscribe, ViewPosition, Ping, DomainAdd,
-                 DomainDelete, DomainList, UserAdd, UserDelete, UserPassword, UserList, QueueList>;
+using RequestBody = std::variant<Hello, Authenticate, Mutate, Subscribe, Unsubscribe, ViewPosition,
+                                 Ping, DomainAdd, DomainDelete, DomainList, UserAdd, UserDelete,
+                                 UserPassword, UserList, QueueList, UserSendAs>;
 
 // --- replies
 // ----------------------------------------------------------------------------------------
@@ -177,6 +186,7 @@ struct UserEntry {
   MailboxId inbox{};
   bool has_password = false;
   std::vector<std::string> aliases;
+  std::vector<std::string> send_as;  ///< what it may send as besides
   friend bool operator==(const UserEntry&, const UserEntry&) = default;
 };
 

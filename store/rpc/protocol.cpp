@@ -330,6 +330,7 @@ std::size_t reply_index(const RequestBody& request) noexcept {
     std::size_t operator()(const UserAdd&) const { return index_of_reply<Done>(); }
     std::size_t operator()(const UserDelete&) const { return index_of_reply<Done>(); }
     std::size_t operator()(const UserPassword&) const { return index_of_reply<Done>(); }
+    std::size_t operator()(const UserSendAs&) const { return index_of_reply<Done>(); }
     std::size_t operator()(const UserList&) const { return index_of_reply<UserListReply>(); }
     std::size_t operator()(const QueueList&) const { return index_of_reply<QueueListReply>(); }
   };

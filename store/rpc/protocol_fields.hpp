@@ -124,6 +124,13 @@ void fields(A& a, typename A::template Ref<UserPassword> m) {
 }
 
 template <class A>
+void fields(A& a, typename A::template Ref<UserSendAs> m) {
+  a.text(m.name, kNameOctetsMax);
+  a.text(m.address, kNameOctetsMax);
+  a.flag(m.granted);
+}
+
+template <class A>
 void fields(A& a, typename A::template Ref<UserList> m) {
   a.text(m.after, kNameOctetsMax);
   a.page(m.limit);
@@ -175,6 +182,7 @@ void fields(A& a, typename A::template Ref<UserEntry> m) {
   a.id(m.inbox);
   a.flag(m.has_password);
   a.list(m.aliases, kAliasesMax, [](A& b, StringRef<A> s) { b.text(s, kNameOctetsMax); });
+  a.list(m.send_as, kAliasesMax, [](A& b, StringRef<A> s) { b.text(s, kNameOctetsMax); });
 }
 
 template <class A>

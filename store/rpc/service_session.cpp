@@ -16,7 +16,8 @@ bool is_administration(const RequestBody& body) {
         return std::is_same_v<T, DomainAdd> || std::is_same_v<T, DomainDelete> ||
                std::is_same_v<T, DomainList> || std::is_same_v<T, UserAdd> ||
                std::is_same_v<T, UserDelete> || std::is_same_v<T, UserPassword> ||
-               std::is_same_v<T, UserList> || std::is_same_v<T, QueueList>;
+               std::is_same_v<T, UserList> || std::is_same_v<T, UserSendAs> ||
+               std::is_same_v<T, QueueList>;
       },
       body);
 }

@@ -44,12 +44,19 @@ TEST(Defaults, SmtpListeners) {
   EXPECT_FALSE(relay.auth_required);
   EXPECT_EQ(relay.connection_timeout, seconds(300));  // SMTP-04
   EXPECT_EQ(relay.inactivity_timeout, seconds(60));   // SMTP-05
+  EXPECT_FALSE(relay.sender_owned);
+  EXPECT_FALSE(relay.add_missing_fields);
+  EXPECT_EQ(relay.duplicate_window, seconds(0));
+  EXPECT_EQ(relay.bare_newline, LineEndPolicy::reject);
   const auto& submission = s.gateway.listeners[1];
   EXPECT_THAT(submission.addresses, ElementsAre("0.0.0.0:587", "[::]:587"));
   EXPECT_EQ(submission.tls, TlsMode::required);
   EXPECT_TRUE(submission.auth_required);
   EXPECT_EQ(submission.connection_timeout, seconds(600));
   EXPECT_EQ(submission.inactivity_timeout, seconds(300));
+  EXPECT_TRUE(submission.sender_owned);
+  EXPECT_TRUE(submission.add_missing_fields);
+  EXPECT_EQ(submission.duplicate_window, seconds(900));
   const auto& implicit = s.gateway.listeners[2];
   EXPECT_THAT(implicit.addresses, ElementsAre("0.0.0.0:465", "[::]:465"));
   EXPECT_EQ(implicit.tls, TlsMode::implicit);

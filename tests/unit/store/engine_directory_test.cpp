@@ -86,6 +86,70 @@ TEST(EngineDirectory, RefusalsSayWhyAndChangeNothing) {
   EXPECT_EQ(store.deliver({ann}, "still works"), SpoolOutcome::durable);
 }
 
+// RFC 6409 6.1: own addresses, and what was granted; a grant is durable.
+TEST(EngineDirectory, SendingAsAnotherIsGrantedAndTakenAway) {
+  TempDir dir;
+  const std::string ann = "ann@example.net";
+  {
+    EngineUnderTest store(dir.path());
+    store.add_user(ann);
+    store.add_user("bob@example.net");
+    (void)store.apply(AddAlias{ann, "a@example.net"}).value();
+    const auto may = [&](std::string_view local, std::string_view domain) {
+      return store.engine().directory()->may_send_as(ann, local, domain);
+    };
+    EXPECT_TRUE(may("ANN", "Example.net"));
+    EXPECT_TRUE(may("a", "example.net"));
+    EXPECT_FALSE(may("bob", "example.net"));
+    EXPECT_FALSE(may("press", "far.example"));
+    EXPECT_TRUE(store.apply(SetSendAs{ann, "Press@Far.example", true}).has_value());
+    EXPECT_TRUE(store.apply(SetSendAs{ann, "press@far.example", true}).has_value());
+    EXPECT_EQ(store.engine().directory()->find_login(ann)->send_as.size(), 1u);
+    EXPECT_TRUE(may("press", "far.example"));
+    EXPECT_FALSE(may("press", "sub.far.example"));
+    EXPECT_TRUE(store.apply(SetSendAs{ann, "@b\u00fccher.example", true}).has_value());
+    EXPECT_TRUE(may("anyone", "xn--bcher-kva.example"));
+    EXPECT_TRUE(may("anyone", "B\u00dcCHER.example"));
+    EXPECT_FALSE(may("anyone", "x.xn--bcher-kva.example"));
+    EXPECT_EQ(code_of(store.apply(SetSendAs{ann, "@", true})), ErrorCode::invalid_argument);
+    EXPECT_EQ(code_of(store.apply(SetSendAs{ann, "nobody", true})), ErrorCode::invalid_argument);
+    EXPECT_EQ(code_of(store.apply(SetSendAs{"carl@example.net", "x@y.example", true})),
+              ErrorCode::not_found);
+    EXPECT_EQ(code_of(store.apply(SetSendAs{ann, "x@y.example", false})), ErrorCode::not_found);
+    EXPECT_FALSE(
+        store.engine().directory()->may_send_as("bob@example.net", "press", "far.example"));
+    EXPECT_FALSE(store.engine().directory()->may_send_as("", "ann", "example.net"));
+  }
+  EngineUnderTest again(dir.path());
+  EXPECT_TRUE(again.engine().directory()->may_send_as(ann, "press", "far.example"));
+  EXPECT_TRUE(again.apply(SetSendAs{ann, "press@far.example", false}).has_value());
+  EXPECT_FALSE(again.engine().directory()->may_send_as(ann, "press", "far.example"));
+}
+
+// SMTP-21: every spelling of an internationalised address reaches the one mailbox.
+TEST(EngineDirectory, SpellingsOfAnInternationalAddressAreOne) {
+  TempDir dir;
+  EngineUnderTest store(dir.path());
+  ASSERT_TRUE(store.apply(AddDomain{"B\u00fccher.example"}).has_value());
+  EXPECT_EQ(code_of(store.apply(AddDomain{"xn--bcher-kva.example"})), ErrorCode::already_exists);
+  const auto added = store.apply(AddUser{.name = "J\u00fcrgen@b\u00fccher.example"});
+  ASSERT_TRUE(added.has_value());
+  EXPECT_EQ(code_of(store.apply(AddUser{.name = "ju\u0308rgen@xn--bcher-kva.example"})),
+            ErrorCode::already_exists);
+  const DirectoryPtr directory = store.engine().directory();
+  for (const char* local : {"j\u00fcrgen", "J\u00dcRGEN", "ju\u0308rgen"}) {
+    for (const char* domain : {"b\u00fccher.example", "BU\u0308CHER.example",
+                               "xn--bcher-kva.example", "XN--BCHER-KVA.EXAMPLE"}) {
+      EXPECT_EQ(directory->route(local, domain).mailboxes, std::vector<MailboxId>{added->inbox});
+    }
+  }
+  EXPECT_EQ(directory->route("jurgen", "b\u00fccher.example").kind, Route::Kind::unknown_user);
+  EXPECT_EQ(directory->route("x", "-\u00fc.example").kind, Route::Kind::remote);
+  EXPECT_NE(directory->find_login("J\u00dcRGEN@B\u00dcCHER.example"), nullptr);
+  EXPECT_TRUE(store.apply(DeleteUser{"ju\u0308rgen@b\u00fccher.example"}).has_value());
+  EXPECT_TRUE(store.apply(DeleteDomain{"B\u00dcCHER.example"}).has_value());
+}
+
 TEST(EngineDirectory, DeletedUserLosesMailAndComesBackEmpty) {
   TempDir dir;
   MailboxId old_inbox{};

@@ -25,7 +25,8 @@ inline std::vector<Message> sample_messages() {
                        .name = "ann@example.org",
                        .inbox = MailboxId{4},
                        .has_password = true,
-                       .aliases = {"a@example.org", "b@example.org"}};
+                       .aliases = {"a@example.org", "b@example.org"},
+                       .send_as = {"@example.net"}};
   const QueueEntry entry{.id = "4Zx-1",
                          .body = BodyId{77},
                          .reverse_path = "ann@example.org",
@@ -54,6 +55,7 @@ inline std::vector<Message> sample_messages() {
   ask(UserAdd{"ann@example.org", "secret", {"a@example.org"}});
   ask(UserDelete{"ann@example.org"});
   ask(UserPassword{"ann@example.org", "new"});
+  ask(UserSendAs{"ann@example.org", "@example.net", true});
   ask(UserList{"", 1000});
   ask(QueueList{50});
   answer(

@@ -113,7 +113,7 @@ TEST(RpcServiceSession, ClosesOnWhatIsNotThisProtocol) {
 
 TEST(RpcServiceSession, TellsAnotherVersionWhatIsWrong) {
   Peer peer;
-  peer.feed(framed(Request{1, Hello{.protocol_version = 2}}));
+  peer.feed(framed(Request{1, Hello{.protocol_version = kProtocolVersion + 1}}));
   EXPECT_TRUE(peer.session.output().close);
   EXPECT_EQ(only_error(peer.sent(), 0), ErrorCode::unsupported);
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <random>
 
+#include "store/envelope_codec.hpp"
 #include "store/schema_private.hpp"
 
 namespace postern::store::schema {
@@ -107,23 +108,43 @@ TEST(SchemaRecords, AccountRoundTrip) {
                         .name = "a@b",
                         .inbox = MailboxId{5},
                         .password_hash = "scrypt$x",
-                        .aliases = {"c@b", "d@b"}};
+                        .aliases = {"c@b", "d@b"},
+                        .send_as = {"e@f", "@g"}};
   const Account back = decode_account(AccountId{4}, encode_account(account)).value();
   EXPECT_EQ(raw(back.id), 4u);
   EXPECT_EQ(back.name, account.name);
   EXPECT_EQ(raw(back.inbox), 5u);
   EXPECT_EQ(back.password_hash, account.password_hash);
   EXPECT_EQ(back.aliases, account.aliases);
+  EXPECT_EQ(back.send_as, account.send_as);
+}
+
+EnvelopeOptions sample_options() {
+  return {.body_binary = true,
+          .require_tls = true,
+          .dsn_return = DsnReturn::headers,
+          .deliver_by_mode = DeliverByMode::return_to_sender,
+          .deliver_by_trace = true,
+          .priority = -9,
+          .deliver_by_unix_ms = 1'795'271'400'000,
+          .hold_until_unix_ms = 1'795'271'500'000,
+          .envelope_id = "QQ314159"};
 }
 
 std::string sample_queue_row() {
   SpoolRequest request;
   request.id = "m1";
-  request.envelope = {.reverse_path = "a@b",
-                      .recipients = {{"local@here", {MailboxId{1}}}, {"r@far", {}}, {"s@far", {}}},
-                      .identity = "a@b",
-                      .client = "[192.0.2.1] helo",
-                      .smtputf8 = true};
+  request.envelope = {
+      .reverse_path = "a@b",
+      .recipients = {{"local@here", {MailboxId{1}}},
+                     {"r@far", {}, {.notify = kNotifyNever, .orcpt = ""}},
+                     {"s@far",
+                      {},
+                      {.notify = kNotifySuccess | kNotifyDelay, .orcpt = "rfc822;s+40far"}}},
+      .identity = "a@b",
+      .client = "[192.0.2.1] helo",
+      .smtputf8 = true,
+      .options = sample_options()};
   request.size_octets = 99;
   request.relay_offset_octets = 12;
   request.arrival_unix_ms = 5;
@@ -134,17 +155,72 @@ std::string sample_queue_row() {
 
 TEST(SchemaRecords, QueueRowKeepsRemoteRecipientsOnly) {
   const QueueEntry entry = decode_queue_row(BodyId{7}, sample_queue_row()).value();
-  const QueueEntry expected{.body = BodyId{7},
-                            .id = "m1",
-                            .arrival_unix_ms = 5,
-                            .size_octets = 99,
-                            .relay_offset_octets = 12,
-                            .reverse_path = "a@b",
-                            .identity = "a@b",
-                            .client = "[192.0.2.1] helo",
-                            .smtputf8 = true,
-                            .recipients = {"r@far", "s@far"}};
+  const QueueEntry expected{
+      .body = BodyId{7},
+      .id = "m1",
+      .arrival_unix_ms = 5,
+      .size_octets = 99,
+      .relay_offset_octets = 12,
+      .reverse_path = "a@b",
+      .identity = "a@b",
+      .client = "[192.0.2.1] helo",
+      .smtputf8 = true,
+      .options = sample_options(),
+      .recipients = {"r@far", "s@far"},
+      .recipient_options = {{.notify = kNotifyNever, .orcpt = ""},
+                            {.notify = kNotifySuccess | kNotifyDelay, .orcpt = "rfc822;s+40far"}}};
   EXPECT_EQ(entry, expected);
+}
+
+TEST(SchemaRecords, EachOptionStandsAlone) {
+  const std::vector<EnvelopeOptions> one_each = {
+      {},
+      {.body_binary = true},
+      {.require_tls = true},
+      {.dsn_return = DsnReturn::full},
+      {.deliver_by_mode = DeliverByMode::notify, .deliver_by_unix_ms = -5},
+      {.priority = 9},
+      {.hold_until_unix_ms = 1},
+      {.envelope_id = "x"}};
+  for (const EnvelopeOptions& options : one_each) {
+    std::string record;
+    append_options(record, options);
+    OctetReader in(record);
+    EnvelopeOptions back{.require_tls = true, .envelope_id = "old"};
+    ASSERT_TRUE(read_options(in, back));
+    EXPECT_TRUE(in.done());
+    EXPECT_EQ(back, options);
+  }
+  std::string plain;
+  append_options(plain, EnvelopeOptions());
+  EXPECT_EQ(plain.size(), 2u);
+  for (const std::string_view damaged :
+       {std::string_view("\x80\0", 2), std::string_view("\0\x03", 2), std::string_view("\x08\0", 2),
+        std::string_view("\x40\0\x0a", 3), std::string_view("\x20\0\0\0\0\0", 6)}) {
+    OctetReader in(damaged);
+    EnvelopeOptions back;
+    EXPECT_FALSE(read_options(in, back));
+  }
+}
+
+// Rows of the first format have no options.
+TEST(SchemaRecords, QueueAndAccountRowsOfTheFirstFormatAreRead) {
+  SpoolRequest request;
+  request.id = "m1";
+  request.envelope.recipients = {{"r@far", {}, {}}};
+  std::string row;
+  append_queue_row(row, request);
+  row[0] = 1;
+  row.resize(row.size() - 3);
+  const QueueEntry entry = decode_queue_row(BodyId{7}, row).value();
+  EXPECT_EQ(entry.recipients, std::vector<std::string>{"r@far"});
+  EXPECT_EQ(entry.recipient_options.size(), 1u);
+  EXPECT_EQ(entry.options, EnvelopeOptions());
+
+  std::string account = encode_account({.id = AccountId{4}, .name = "a@b", .aliases = {"c@b"}});
+  account[0] = 1;
+  account.resize(account.size() - 4);
+  EXPECT_EQ(decode_account(AccountId{4}, account).value().aliases, std::vector<std::string>{"c@b"});
 }
 
 /// Calls the decoder of each record type.
@@ -187,7 +263,7 @@ TEST(SchemaRecords, EveryTruncationAndAnyTrailerIsRefused) {
 
 TEST(SchemaRecords, AnUnknownFormatIsUnsupportedNotCorrupted) {
   for (std::string record : all_samples()) {
-    record[0] = 2;
+    record[0] = 9;
     EXPECT_EQ(decode_message_row(record).error().code, ErrorCode::unsupported);
     EXPECT_EQ(decode_head({}, record).error().code, ErrorCode::unsupported);
     EXPECT_EQ(decode_folder_row(record).error().code, ErrorCode::unsupported);

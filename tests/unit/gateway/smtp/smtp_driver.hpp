@@ -35,6 +35,13 @@ class FakeDirectory final : public store::Directory {
     return folded(domain) == "example.org";
   }
   const store::Account* find_login(std::string_view) const override { return nullptr; }
+  /// The identity itself, and press@example.net for alice.
+  bool may_send_as(std::string_view identity, std::string_view local_part,
+                   std::string_view domain) const override {
+    const std::string address = folded(local_part) + "@" + folded(domain);
+    return address == identity ||
+           (identity == "alice@example.org" && address == "press@example.net");
+  }
   std::vector<std::string> domains() const override { return {"example.org"}; }
   std::vector<const store::Account*> accounts() const override { return {}; }
 

@@ -54,8 +54,10 @@ class FakeStore {
       return reply;
     }
     if (std::holds_alternative<sidecars::LoginRequest>(request))
-      return sidecars::LoginReply{sidecars::LoginReply::Outcome::ok, store::AccountId{1}, "u",
-                                  store::MailboxId{1}};
+      return sidecars::LoginReply{.outcome = sidecars::LoginReply::Outcome::ok,
+                                  .account = store::AccountId{1},
+                                  .name = "u",
+                                  .inbox = store::MailboxId{1}};
     return sidecars::SnapshotReply{snapshot_};
   }
   std::uint64_t trips = 0;

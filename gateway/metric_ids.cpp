@@ -21,6 +21,8 @@ std::vector<metrics::Description> describe_metrics() {
       {"postern_smtp_auth_total", "AUTH exchanges", Kind::counter, "outcome", "unavailable"},
       {"postern_smtp_tls_failures_total", "TLS handshakes that failed", Kind::counter, "", ""},
       {"postern_service_requests_total", "Requests to the store service", Kind::counter, "", ""},
+      {"postern_messages_expired_total", "Messages removed because of their age", Kind::counter, "",
+       ""},
   };
   POSTERN_ASSERT(all.size() == kMetricCount);
   return all;

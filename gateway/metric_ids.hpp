@@ -24,6 +24,7 @@ enum Metric : std::size_t {
   kAuthUnavailable,
   kTlsHandshakeFailures,
   kServiceRequests,
+  kMessagesExpired,
   kMetricCount,
 };
 

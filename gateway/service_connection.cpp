@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/mailbox_policy.hpp"
 #include "gateway/metric_ids.hpp"
 #include "runtime/log.hpp"
 #include "store/password.hpp"
@@ -12,6 +13,9 @@ namespace postern::gateway {
 using namespace store::rpc;
 
 namespace {
+
+// IMAP clients log in several times at once; RFC 2449's delay is POP3's alone.
+constexpr std::string_view kProtocolWithLoginDelay = "pop3";
 
 AuthenticateReply to_reply(const store::AuthOutcome& outcome, store::StorePosition position) {
   using Kind = store::AuthOutcome::Kind;
@@ -122,6 +126,10 @@ void ServiceConnection::handle(Request request) {
       change_directory(id, store::SetSendAs{.name = std::move(body.name),
                                             .address = std::move(body.address),
                                             .granted = body.granted});
+    } else if constexpr (std::is_same_v<Body, UserSet>) {
+      change_directory(id, store::ChangeSettings{std::move(body.name), body.change});
+    } else if constexpr (std::is_same_v<Body, StrictestPolicy>) {
+      tell_strictest_policy(id);
     } else if constexpr (std::is_same_v<Body, UserList>) {
       list_users(id, body);
     } else if constexpr (std::is_same_v<Body, QueueList>) {
@@ -143,8 +151,20 @@ void ServiceConnection::hello(std::uint64_t id) {
 
 void ServiceConnection::authenticate(std::uint64_t id, Authenticate request) {
   GatewayShared& shared = service_.shared();
-  const auto finish = [this, id](const store::AuthOutcome& outcome) {
-    answer(id, to_reply(outcome, service_.shared().engine->position()));
+  const bool has_login_delay = request.protocol == kProtocolWithLoginDelay;
+  const auto finish = [this, id, has_login_delay](const store::AuthOutcome& outcome) {
+    GatewayShared& gateway = service_.shared();
+    AuthenticateReply reply = to_reply(outcome, gateway.engine->position());
+    reply.policy = store::MailboxPolicy::of(outcome.settings, default_policy(gateway.settings));
+    // Asked only behind the right password: to a stranger an account that may not log in yet looks
+    // like any other.
+    if (has_login_delay && reply.outcome == AuthenticateReply::Outcome::ok) {
+      if (const auto wait = service_.login_delay().admit(reply.account, loop().now().mono)) {
+        reply = {.outcome = AuthenticateReply::Outcome::too_soon,
+                 .retry_after_s = static_cast<std::uint32_t>(wait->count())};
+      }
+    }
+    answer(id, std::move(reply));
   };
   if (auto known =
           shared.authenticator->verify_cached(request.user, request.password, loop().now().mono)) {
@@ -156,6 +176,17 @@ void ServiceConnection::authenticate(std::uint64_t id, Authenticate request) {
         return shared.authenticator->verify(request.user, request.password, read_clocks().mono);
       },
       finish);
+}
+
+void ServiceConnection::tell_strictest_policy(std::uint64_t id) {
+  const store::MailboxPolicy defaults = default_policy(service_.shared().settings);
+  StrictestPolicyReply reply{.policy = defaults};
+  for (const auto& settings : service_.shared().engine->directory()->settings_in_use()) {
+    const store::MailboxPolicy policy = store::MailboxPolicy::of(settings, defaults);
+    reply.differs_by_user = reply.differs_by_user || policy != defaults;
+    reply.policy = store::MailboxPolicy::stricter_of(reply.policy, policy);
+  }
+  answer(id, reply);
 }
 
 void ServiceConnection::mutate(std::uint64_t id, Mutate request) {
@@ -247,7 +278,8 @@ void ServiceConnection::list_users(std::uint64_t id, const UserList& request) {
                            .inbox = account->inbox,
                            .has_password = !account->password_hash.empty(),
                            .aliases = account->aliases,
-                           .send_as = account->send_as});
+                           .send_as = account->send_as,
+                           .settings = account->settings});
   }
   answer(id, std::move(reply));
 }

@@ -28,6 +28,7 @@ class ServiceConnection final : public Connection {
   void answer(std::uint64_t id, Result<store::rpc::ReplyBody> body);
   void hello(std::uint64_t id);
   void authenticate(std::uint64_t id, store::rpc::Authenticate request);
+  void tell_strictest_policy(std::uint64_t id);
   void mutate(std::uint64_t id, store::rpc::Mutate request);
   void change_directory(std::uint64_t id, store::DirectoryChange change);
   void add_user(std::uint64_t id, store::rpc::UserAdd request);

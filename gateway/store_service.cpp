@@ -29,7 +29,8 @@ store::rpc::Rights rights_of(int fd) {
 
 }  // namespace
 
-StoreService::StoreService(GatewayShared& shared) : shared_(shared) {}
+StoreService::StoreService(GatewayShared& shared)
+    : shared_(shared), login_delay_(shared.settings.pop3.login_delay) {}
 
 StoreService::~StoreService() = default;
 
@@ -44,6 +45,8 @@ Result<void> StoreService::start(EventLoop& loop, metrics::Cells& cells) {
   view_timer_ = std::make_unique<Timer>(
       this, [](void* owner, Now) { static_cast<StoreService*>(owner)->update_oldest_view(); });
   loop.timers().arm(*view_timer_, loop.now().mono + kViewInterval);
+  retention_ = std::make_unique<RetentionJob>(shared_, loop, cells);
+  retention_->start();
   return {};
 }
 
@@ -103,12 +106,13 @@ void StoreService::begin_drain() {
   if (!listener_) return;
   listener_->stop();
   loop_->timers().disarm(*view_timer_);
+  retention_->stop();
   ::unlink(shared_.settings.store.socket.c_str());
   connections_.for_each([](ServiceConnection& connection) { connection.begin_shutdown(); });
 }
 
 bool StoreService::drained() const {
-  return !listener_ || (listener_->stopped() && connections_.empty());
+  return !listener_ || (listener_->stopped() && connections_.empty() && retention_->stopped());
 }
 
 void StoreService::abort_all() {

@@ -7,6 +7,8 @@
 #include <span>
 #include <unordered_map>
 
+#include "gateway/login_delay.hpp"
+#include "gateway/retention_job.hpp"
 #include "gateway/shared.hpp"
 #include "runtime/connection_set.hpp"
 #include "runtime/listener.hpp"
@@ -36,6 +38,8 @@ class StoreService {
   EventLoop& loop() noexcept { return *loop_; }
   metrics::Cells& cells() noexcept { return *cells_; }
   ConnectionSet<ServiceConnection>& connections() noexcept { return connections_; }
+  /// Of the protocols that have one (POP3).
+  LoginDelay& login_delay() noexcept { return login_delay_; }
   /// A connection subscribed for the first time (+1) or its last subscriber left (-1).
   void count_subscriber(int by) noexcept { subscribers_.fetch_add(by, std::memory_order_relaxed); }
 
@@ -50,6 +54,8 @@ class StoreService {
   std::unique_ptr<Listener> listener_;
   ConnectionSet<ServiceConnection> connections_;
   std::unique_ptr<Timer> view_timer_;
+  std::unique_ptr<RetentionJob> retention_;
+  LoginDelay login_delay_;
   bool draining_ = false;
 
   std::atomic<int> subscribers_{0};

@@ -92,7 +92,8 @@ AuthOutcome success(const Account& account) {
   return AuthOutcome{.kind = AuthOutcome::Kind::ok,
                      .account = account.id,
                      .name = account.name,
-                     .inbox = account.inbox};
+                     .inbox = account.inbox,
+                     .settings = account.settings};
 }
 
 }  // namespace

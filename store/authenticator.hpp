@@ -29,9 +29,10 @@ struct AuthenticatorOptions {
 struct AuthOutcome {
   enum class Kind : std::uint8_t { ok, bad_credentials, unavailable };
   Kind kind = Kind::unavailable;
-  AccountId account{};  ///< these three are set when ok
+  AccountId account{};  ///< this and the rest are set when ok
   std::string name;     ///< canonical account name
   MailboxId inbox{};
+  AccountSettings settings;
 };
 
 /// Thread-safe. Remembers successes under a keyed hash of user, password and the account's stored

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "store/account_settings.hpp"
 #include "store/types.hpp"
 
 namespace postern::store {
@@ -22,6 +23,7 @@ struct Account {
   /// What it may send as besides name and aliases, folded: addresses anywhere, or "@domain" for a
   /// whole domain (RFC 6409 6.1).
   std::vector<std::string> send_as;
+  AccountSettings settings;  ///< where it differs from the server's defaults
 };
 
 /// What the directory says about a recipient address.
@@ -54,6 +56,9 @@ class Directory {
   virtual std::vector<std::string> domains() const = 0;
   /// All accounts, sorted by name.
   virtual std::vector<const Account*> accounts() const = 0;
+  /// The accounts' own settings, each different combination once; empty when every account follows
+  /// the server's defaults.
+  virtual std::vector<AccountSettings> settings_in_use() const { return {}; }
 };
 
 using DirectoryPtr = std::shared_ptr<const Directory>;

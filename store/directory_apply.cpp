@@ -186,6 +186,22 @@ Result<DirectoryReply> stage(DirectoryStaging& staging, const SetPasswordHash& c
   return DirectoryReply{.account = account->id, .inbox = account->inbox};
 }
 
+Result<DirectoryReply> stage(DirectoryStaging& staging, const ChangeSettings& change) {
+  const auto account = staging.editor.find_name(canonical_address(change.name));
+  if (account == nullptr) return no_account(change.name);
+  const AccountSettingsChange& wanted = change.change;
+  if (wanted.keep_action == SettingAction::set &&
+      (wanted.keep.count() < 0 || wanted.keep > kKeepMax)) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("mail can be kept for {} days at most, or for ever",
+                            std::chrono::floor<std::chrono::days>(kKeepMax).count()));
+  }
+  Account changed = *account;
+  changed.settings = wanted.apply_to(changed.settings);
+  put_account(staging, std::move(changed));
+  return DirectoryReply{.account = account->id, .inbox = account->inbox};
+}
+
 Result<DirectoryReply> stage(DirectoryStaging& staging, const AddAlias& change) {
   const auto account = staging.editor.find_name(canonical_address(change.name));
   if (account == nullptr) return no_account(change.name);

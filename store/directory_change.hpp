@@ -10,6 +10,7 @@
 #include <string>
 #include <variant>
 
+#include "store/account_settings.hpp"
 #include "store/types.hpp"
 
 namespace postern::store {
@@ -47,6 +48,11 @@ struct SetPasswordHash {
   std::string name;
   std::string password_hash;  ///< empty: no password login
 };
+/// Changes an account's settings. not_found; invalid_argument: a value beyond its bound.
+struct ChangeSettings {
+  std::string name;
+  AccountSettingsChange change;
+};
 /// A further address of an account. not_found: account or domain. already_exists. exhausted.
 struct AddAlias {
   std::string name;   ///< the account
@@ -67,7 +73,7 @@ struct SetSendAs {
 };
 
 using DirectoryChange = std::variant<AddDomain, DeleteDomain, AddUser, DeleteUser, SetPasswordHash,
-                                     AddAlias, RemoveAlias, SetSendAs>;
+                                     AddAlias, RemoveAlias, SetSendAs, ChangeSettings>;
 
 /// What a directory change did.
 struct DirectoryReply {

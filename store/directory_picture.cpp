@@ -27,7 +27,9 @@ bool is_postmaster(std::string_view address) {
 }  // namespace
 
 DirectoryPicture::DirectoryPicture()
-    : domains_(std::make_shared<const Names>()), postmasters_(std::make_shared<const Names>()) {
+    : domains_(std::make_shared<const Names>()),
+      postmasters_(std::make_shared<const Names>()),
+      settings_(std::make_shared<const Settings>()) {
   const auto empty = std::make_shared<const Shard>();
   shards_.fill(empty);
 }
@@ -98,6 +100,12 @@ std::vector<const Account*> DirectoryPicture::accounts() const {
   return all;
 }
 
+std::vector<AccountSettings> DirectoryPicture::settings_in_use() const {
+  std::vector<AccountSettings> all;
+  for (const auto& [settings, accounts] : *settings_) all.push_back(settings);
+  return all;
+}
+
 DirectoryEditor::DirectoryEditor(std::shared_ptr<const DirectoryPicture> base)
     : next_(std::make_shared<DirectoryPicture>(*base)) {}
 
@@ -142,6 +150,7 @@ void DirectoryEditor::put_account(Account account) {
   if (find_name(account.name) != nullptr) remove_account(account.name);
   const auto shared = std::make_shared<const Account>(std::move(account));
   put_address(shared->name, {.account = shared, .is_name = true});
+  count_settings(shared->settings, true);
   for (const std::string& alias : shared->aliases) put_address(alias, {.account = shared});
   changed_ = true;
 }
@@ -151,7 +160,20 @@ void DirectoryEditor::remove_account(std::string_view name) {
   POSTERN_ASSERT(account != nullptr);
   remove_address(account->name);
   for (const std::string& alias : account->aliases) remove_address(alias);
+  count_settings(account->settings, false);
   changed_ = true;
+}
+
+void DirectoryEditor::count_settings(const AccountSettings& settings, bool added) {
+  if (settings.empty()) return;
+  auto counted = std::make_shared<DirectoryPicture::Settings>(*next_->settings_);
+  auto found = std::ranges::find(*counted, settings, [](const auto& entry) { return entry.first; });
+  if (found == counted->end()) found = counted->insert(found, {settings, 0});
+  if (added)
+    ++found->second;
+  else if (--found->second == 0)
+    counted->erase(found);
+  next_->settings_ = std::move(counted);
 }
 
 DirectoryEditor::Shard& DirectoryEditor::own_shard(std::string_view address) {

@@ -29,6 +29,7 @@ class DirectoryPicture final : public Directory {
                    std::string_view domain) const override;
   std::vector<std::string> domains() const override;
   std::vector<const Account*> accounts() const override;
+  std::vector<AccountSettings> settings_in_use() const override;
 
  private:
   friend class DirectoryEditor;
@@ -47,6 +48,7 @@ class DirectoryPicture final : public Directory {
   static constexpr std::size_t kShards = 256;
   using Shard = std::unordered_map<std::string, Entry, Hash, std::equal_to<>>;
   using Names = std::set<std::string, std::less<>>;
+  using Settings = std::vector<std::pair<AccountSettings, std::size_t>>;
 
   static std::size_t shard_of(std::string_view address) noexcept;
   const Entry* find(std::string_view address) const;
@@ -54,6 +56,9 @@ class DirectoryPicture final : public Directory {
   std::array<std::shared_ptr<const Shard>, kShards> shards_;
   std::shared_ptr<const Names> domains_;
   std::shared_ptr<const Names> postmasters_;  // addresses whose local part is postmaster
+  /// Settings other than the defaults and how many accounts have them. An administrator has a
+  /// handful of policies, whatever the number of accounts.
+  std::shared_ptr<const Settings> settings_;
 };
 
 /// Makes the next picture. Copies what it changes, once. One thread.
@@ -86,6 +91,7 @@ class DirectoryEditor {
 
   Shard& own_shard(std::string_view address);
   Names& own_postmasters();
+  void count_settings(const AccountSettings& settings, bool added);
   void put_address(const std::string& address, DirectoryPicture::Entry entry);
   void remove_address(const std::string& address);
 

@@ -10,6 +10,7 @@
 #include "store/directory_holder.hpp"
 #include "store/disk_space.hpp"
 #include "store/engine_open.hpp"
+#include "store/mailbox_scan.hpp"
 #include "store/recovery.hpp"
 #include "store/row_inbox.hpp"
 #include "store/row_stage.hpp"
@@ -113,6 +114,15 @@ Result<std::vector<QueueEntry>> Engine::list_queue(std::size_t limit) const {
   }
   if (!it->status().ok()) return std::unexpected(to_error(it->status(), "reading the queue"));
   return entries;
+}
+
+Result<std::vector<MailboxId>> Engine::list_mailboxes(AccountId account) const {
+  return scan_mailboxes(*state_->database, account);
+}
+
+Result<OlderMessages> Engine::find_older(MailboxId mailbox, std::int64_t before_unix_ms, Uid from,
+                                         const ScanLimits& limits) const {
+  return scan_older(*state_->database, mailbox, before_unix_ms, from, limits);
 }
 
 EngineHealth Engine::health() const noexcept { return state_->health.get(); }

@@ -68,6 +68,19 @@ struct QueueEntry {
   friend bool operator==(const QueueEntry&, const QueueEntry&) = default;
 };
 
+/// Messages of one mailbox that arrived before some time.
+struct OlderMessages {
+  std::vector<UidRange> uids;  ///< ascending, disjoint
+  bool complete = false;       ///< the mailbox was seen to its end
+  Uid next_uid = 1;            ///< where to go on, if not
+};
+
+/// How much one look may cost.
+struct ScanLimits {
+  std::size_t rows_max = 0;
+  std::size_t messages_max = 0;
+};
+
 class EngineState;
 class EngineAccess;
 
@@ -106,6 +119,14 @@ class Engine final : public Spool {
 
   /// Worker threads (blocks on the disk): the oldest `limit` messages that wait for the relay.
   Result<std::vector<QueueEntry>> list_queue(std::size_t limit) const;
+
+  /// Worker threads (blocks on the disk): the account's mailboxes. None for one that does not
+  /// exist.
+  Result<std::vector<MailboxId>> list_mailboxes(AccountId account) const;
+  /// Worker threads (blocks on the disk): messages with uids from `from` on whose internal date is
+  /// before `before_unix_ms`, in uid order, as far as `limits` go.
+  Result<OlderMessages> find_older(MailboxId mailbox, std::int64_t before_unix_ms, Uid from,
+                                   const ScanLimits& limits) const;
 
   /// Any thread.
   EngineHealth health() const noexcept;

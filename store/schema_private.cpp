@@ -9,12 +9,17 @@ namespace postern::store::schema {
 namespace {
 
 constexpr std::uint8_t kCountersFormat = 1;
-// 2 added the addresses an account may send as; 1 is still read.
-constexpr std::uint8_t kAccountFormat = 2;
-constexpr std::uint8_t kAccountFormatWithoutSendAs = 1;
+// 2 added the addresses an account may send as, 3 its settings; 1 and 2 are still read.
+constexpr std::uint8_t kAccountFormat = 3;
+constexpr std::uint8_t kAccountFormatWithSendAs = 2;
+constexpr std::uint8_t kAccountFormatFirst = 1;
 // 2 added the options of message and recipients; 1 is still read.
 constexpr std::uint8_t kQueueFormat = 2;
 constexpr std::uint8_t kQueueFormatWithoutOptions = 1;
+
+// Which settings an account record carries, in this order behind the mask.
+constexpr std::uint8_t kSettingKeep = 1 << 0;
+constexpr std::uint8_t kSettingDeleteAfterRetrieval = 1 << 1;
 
 constexpr std::uint8_t kQueueSmtputf8 = 1 << 0;
 constexpr std::uint8_t kQueueBody8bit = 1 << 1;
@@ -156,13 +161,42 @@ std::string encode_account(const Account& account) {
   for (const std::string& alias : account.aliases) append_string(out, alias);
   append_be(out, static_cast<std::uint32_t>(account.send_as.size()));
   for (const std::string& address : account.send_as) append_string(out, address);
+  const AccountSettings& settings = account.settings;
+  append_be(out, static_cast<std::uint8_t>(
+                     (settings.keep ? kSettingKeep : 0) |
+                     (settings.delete_after_retrieval ? kSettingDeleteAfterRetrieval : 0)));
+  if (settings.keep) append_be(out, static_cast<std::uint64_t>(settings.keep->count()));
+  if (settings.delete_after_retrieval)
+    append_be(out, static_cast<std::uint8_t>(*settings.delete_after_retrieval));
   return out;
 }
 
+namespace {
+
+/// False: not what encode_account() writes.
+bool read_settings(OctetReader& in, AccountSettings& settings) {
+  const auto mask = in.number<std::uint8_t>();
+  if ((mask & ~(kSettingKeep | kSettingDeleteAfterRetrieval)) != 0) return false;
+  if ((mask & kSettingKeep) != 0) {
+    const auto keep_s = in.number<std::uint64_t>();
+    if (keep_s > static_cast<std::uint64_t>(kKeepMax.count())) return false;
+    settings.keep = std::chrono::seconds(keep_s);
+  }
+  if ((mask & kSettingDeleteAfterRetrieval) != 0) {
+    const auto value = in.number<std::uint8_t>();
+    if (value > 1) return false;
+    settings.delete_after_retrieval = value == 1;
+  }
+  return in.ok();
+}
+
+}  // namespace
+
 Result<Account> decode_account(AccountId id, std::string_view record) {
   OctetReader in(record);
-  const bool has_send_as = !record.starts_with(static_cast<char>(kAccountFormatWithoutSendAs));
-  const std::uint8_t format = has_send_as ? kAccountFormat : kAccountFormatWithoutSendAs;
+  const std::uint8_t first = record.empty() ? 0 : static_cast<std::uint8_t>(record.front());
+  const bool is_older = first == kAccountFormatFirst || first == kAccountFormatWithSendAs;
+  const std::uint8_t format = is_older ? first : kAccountFormat;
   if (auto known = check_format(in, format, "account row"); !known) {
     return std::unexpected(known.error());
   }
@@ -172,7 +206,8 @@ Result<Account> decode_account(AccountId id, std::string_view record) {
   account.name = in.string();
   account.password_hash = in.string();
   bool fine = read_strings(in, account.aliases);
-  if (has_send_as) fine = fine && read_strings(in, account.send_as);
+  if (format >= kAccountFormatWithSendAs) fine = fine && read_strings(in, account.send_as);
+  if (format >= kAccountFormat) fine = fine && read_settings(in, account.settings);
   if (!fine || !in.done() || account.name.empty()) {
     return corrupted("account row");
   }

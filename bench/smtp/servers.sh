@@ -35,22 +35,6 @@ server_held() { # messages that are there; "none" for a server that keeps nothin
 
 server_words() { tail -n 3 "$work"/*.log "$work"/postern/*.log 2>/dev/null; }
 
-in_group() { # group log command...: in the background
-  local group=$1 log=$2
-  shift 2
-  ( enter_cgroup "$group"; exec setsid "$@" </dev/null >"$log" 2>&1 ) &
-}
-
-wait_port() {
-  local attempt
-  for attempt in $(seq 150); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return 0; fi
-    sleep 0.1
-  done
-  say "nothing listens on port $1"
-  return 1
-}
-
 # --- Postfix: accepts, and fsyncs before its 250 as it always does ------------------------------
 
 # Every message is put on hold, so its delivery (which Postern does before the 250) costs it nothing

@@ -1,4 +1,6 @@
-// postern user add|list|passwd|send-as|delete
+// postern user add|list|passwd|set|send-as|delete
+#include <charconv>
+#include <chrono>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
@@ -19,6 +21,8 @@ struct UserOptions {
   std::vector<std::string> aliases;
   std::string address;  ///< of send-as
   bool revoke = false;
+  std::string keep_days;
+  std::string delete_after_retrieval;
 };
 using UserOptionsPtr = std::shared_ptr<UserOptions>;
 
@@ -31,6 +35,17 @@ void print_done(const Globals& globals, const std::string& user, std::string_vie
   }
 }
 
+std::string shown_keep(const store::AccountSettings& settings) {
+  if (!settings.keep) return "default";
+  if (settings.keep->count() == 0) return "never";
+  return fmt::format("{}", std::chrono::floor<std::chrono::days>(*settings.keep).count());
+}
+
+std::string shown_delete_after_retrieval(const store::AccountSettings& settings) {
+  if (!settings.delete_after_retrieval) return "default";
+  return *settings.delete_after_retrieval ? "yes" : "no";
+}
+
 int list_users(const Globals& globals) {
   return with_gateway(globals, [&](BlockingClient& client) -> Result<void> {
     const auto users = client.user_list();
@@ -41,7 +56,9 @@ int list_users(const Globals& globals) {
         rows.push_back({{"name", user.name},
                         {"aliases", user.aliases},
                         {"send_as", user.send_as},
-                        {"has_password", user.has_password}});
+                        {"has_password", user.has_password},
+                        {"keep_days", shown_keep(user.settings)},
+                        {"delete_after_retrieval", shown_delete_after_retrieval(user.settings)}});
       }
       print_json(rows);
       return {};
@@ -53,9 +70,10 @@ int list_users(const Globals& globals) {
     const auto joined = [](const std::vector<std::string>& addresses) {
       return addresses.empty() ? "-" : fmt::format("{}", fmt::join(addresses, " "));
     };
-    Table table({"USER", "PASSWORD", "ALIASES", "SENDS AS"});
+    Table table({"USER", "PASSWORD", "KEEP DAYS", "DELETE RETRIEVED", "ALIASES", "SENDS AS"});
     for (const auto& user : *users) {
-      table.add({user.name, user.has_password ? "set" : "none", joined(user.aliases),
+      table.add({user.name, user.has_password ? "set" : "none", shown_keep(user.settings),
+                 shown_delete_after_retrieval(user.settings), joined(user.aliases),
                  joined(user.send_as)});
     }
     fmt::print("{}", table.text());
@@ -104,6 +122,39 @@ int set_send_as(const Globals& globals, const UserOptions& options) {
   });
 }
 
+int set_user(const Globals& globals, const UserOptions& options) {
+  using store::SettingAction;
+  store::AccountSettingsChange change;
+  if (!options.keep_days.empty()) {
+    change.keep_action = options.keep_days == "default" ? SettingAction::reset : SettingAction::set;
+    // The option's check has seen a number.
+    if (options.keep_days != "default" && options.keep_days != "never")
+      change.keep = std::chrono::days(std::stoi(options.keep_days));
+  }
+  if (!options.delete_after_retrieval.empty()) {
+    change.delete_after_retrieval_action =
+        options.delete_after_retrieval == "default" ? SettingAction::reset : SettingAction::set;
+    change.delete_after_retrieval = options.delete_after_retrieval == "yes";
+  }
+  return with_gateway(globals, [&](BlockingClient& client) -> Result<void> {
+    if (auto done = client.user_set(options.name, change); !done) return done;
+    print_done(globals, options.name, "settings changed",
+               fmt::format("settings of {} changed", harmless(options.name)));
+    return {};
+  });
+}
+
+/// Complains about what is no number of days and no word for one.
+std::string check_keep_days(const std::string& text) {
+  if (text == "default" || text == "never") return {};
+  constexpr int kDaysMax = std::chrono::floor<std::chrono::days>(store::kKeepMax).count();
+  int days = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, days);
+  if (error == std::errc{} && stop == end && days >= 1 && days <= kDaysMax) return {};
+  return fmt::format("give a number of days from 1 to {}, \"never\" or \"default\"", kDaysMax);
+}
+
 int delete_user(const Globals& globals, const UserOptions& options) {
   return with_gateway(globals, [&](BlockingClient& client) -> Result<void> {
     if (auto done = client.user_delete(options.name); !done) return done;
@@ -139,6 +190,7 @@ void add_user_commands(CLI::App& app, const Globals& globals, Action& action) {
   user->footer(
       "Examples:\n"
       "  postern user add alice@example.org --alias sales@example.org\n"
+      "  postern user set alice@example.org --keep-days 30 --delete-after-retrieval no\n"
       "  postern user add bob@example.org --password-file bob.secret\n"
       "  postern user send-as alice@example.org press@example.org\n"
       "  printf '%s\\n' \"$SECRET\" | postern user passwd alice@example.org\n"
@@ -173,6 +225,20 @@ void add_user_commands(CLI::App& app, const Globals& globals, Action& action) {
   send_as->add_flag("--revoke", options->revoke, "Take the grant away");
   send_as->callback(
       [&, options] { action = [&, options] { return set_send_as(globals, *options); }; });
+
+  CLI::App* set = add_command(
+      user, "set", "Change what holds for one user's mailbox; the rest stays as it is", options);
+  auto* what = set->add_option_group("settings");
+  what->add_option("--keep-days", options->keep_days,
+                   "Delete messages that are older; \"never\"; \"default\" as [mailbox] says")
+      ->type_name("DAYS")
+      ->check(check_keep_days);
+  what->add_option("--delete-after-retrieval", options->delete_after_retrieval,
+                   "POP3: QUIT removes what RETR has sent; \"default\" as [pop3] says")
+      ->type_name("yes|no|default")
+      ->check(CLI::IsMember({"yes", "no", "default"}));
+  what->require_option(1, 0);
+  set->callback([&, options] { action = [&, options] { return set_user(globals, *options); }; });
 
   CLI::App* remove =
       add_command(user, "delete", "Remove a user: the mailbox is gone, without asking", options);

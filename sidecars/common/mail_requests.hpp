@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/result.hpp"
+#include "store/account_settings.hpp"
 #include "store/mailbox_snapshot.hpp"
 #include "store/mutation.hpp"
 #include "store/types.hpp"
@@ -53,16 +54,27 @@ struct MutateRequest {
   store::MutationBody body;
 };
 
+/// The shortest times that mail stays for any account: for who has not logged in. Reply:
+/// PolicyReply.
+struct PolicyRequest {};
+
 using MailRequest = std::variant<LoginRequest, FoldersRequest, SnapshotRequest, HeadRequest,
-                                 BodiesRequest, MutateRequest>;
+                                 BodiesRequest, MutateRequest, PolicyRequest>;
 
 /// Outcome of a login. A wrong password and an unknown user cannot be told apart.
 struct LoginReply {
-  enum class Outcome : std::uint8_t { ok, bad_credentials, unavailable };
+  enum class Outcome : std::uint8_t {
+    ok,
+    bad_credentials,
+    unavailable,
+    too_soon,  ///< right, but a moment after the last login; the gateway says so to POP3 alone
+  };
   Outcome outcome = Outcome::unavailable;
   store::AccountId account{};
   std::string name;  ///< canonical account name
   store::MailboxId inbox{};
+  store::MailboxPolicy policy;      ///< what holds for this account
+  std::uint32_t retry_after_s = 0;  ///< too_soon: when to come again
 };
 struct FoldersReply {
   Result<std::vector<store::Folder>> folders;
@@ -80,9 +92,16 @@ struct BodiesReply {
 struct MutationDone {
   Result<store::MutationReply> reply;
 };
+struct PolicyReply {
+  struct Policy {
+    store::MailboxPolicy strictest;
+    bool differs_by_user = false;
+  };
+  Result<Policy> policy;
+};
 
-using MailReply =
-    std::variant<LoginReply, FoldersReply, SnapshotReply, HeadReply, BodiesReply, MutationDone>;
+using MailReply = std::variant<LoginReply, FoldersReply, SnapshotReply, HeadReply, BodiesReply,
+                               MutationDone, PolicyReply>;
 
 /// Most octets a session asks for in one BodiesRequest. It bounds what one slow reader holds in
 /// memory: this in flight and this in its output buffer. Large enough that 60 mails of 4 KiB are

@@ -28,10 +28,25 @@ LoginReply to_login(const Result<ReplyBody>& reply) {
   if (!reply) return {};
   const auto& auth = std::get<AuthenticateReply>(*reply);
   using Outcome = AuthenticateReply::Outcome;
-  LoginReply login{.account = auth.account, .name = auth.name, .inbox = auth.inbox};
-  login.outcome = auth.outcome == Outcome::ok                ? LoginReply::Outcome::ok
-                  : auth.outcome == Outcome::bad_credentials ? LoginReply::Outcome::bad_credentials
-                                                             : LoginReply::Outcome::unavailable;
+  LoginReply login{.account = auth.account,
+                   .name = auth.name,
+                   .inbox = auth.inbox,
+                   .policy = auth.policy,
+                   .retry_after_s = auth.retry_after_s};
+  switch (auth.outcome) {
+    case Outcome::ok:
+      login.outcome = LoginReply::Outcome::ok;
+      break;
+    case Outcome::bad_credentials:
+      login.outcome = LoginReply::Outcome::bad_credentials;
+      break;
+    case Outcome::unavailable:
+      login.outcome = LoginReply::Outcome::unavailable;
+      break;
+    case Outcome::too_soon:
+      login.outcome = LoginReply::Outcome::too_soon;
+      break;
+  }
   return login;
 }
 
@@ -169,6 +184,7 @@ void MailService::perform(MailConnection& connection, MailRequest request) {
   if (auto* change = std::get_if<MutateRequest>(&request)) {
     return mutate(connection, std::move(change->body));
   }
+  if (std::holds_alternative<PolicyRequest>(request)) return ask_policy(connection);
   if (const auto* wanted = std::get_if<SnapshotRequest>(&request)) {
     return snapshot(connection, wanted->mailbox);
   }
@@ -198,6 +214,14 @@ void MailService::login(MailConnection& connection, LoginRequest request) {
   link_.call(std::move(message), [this, &connection](const Result<ReplyBody>& reply) {
     if (reply) learn(std::get<AuthenticateReply>(*reply).position);
     connection.on_reply(to_login(reply));
+  });
+}
+
+void MailService::ask_policy(MailConnection& connection) {
+  link_.call(StrictestPolicy{}, [&connection](const Result<ReplyBody>& reply) {
+    if (!reply) return connection.on_reply(PolicyReply{std::unexpected(reply.error())});
+    const auto& told = std::get<StrictestPolicyReply>(*reply);
+    connection.on_reply(PolicyReply{PolicyReply::Policy{told.policy, told.differs_by_user}});
   });
 }
 

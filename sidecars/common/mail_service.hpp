@@ -47,6 +47,7 @@ class MailService {
   void report_view(Now now);
 
   void login(MailConnection& connection, LoginRequest request);
+  void ask_policy(MailConnection& connection);
   void snapshot(MailConnection& connection, store::MailboxId mailbox);
   void mutate(MailConnection& connection, store::MutationBody body);
   /// Runs `read(view)` on a worker after the view has reached `position_`; hands its result over.

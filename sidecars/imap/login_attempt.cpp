@@ -20,6 +20,7 @@ Progress LoginAttempt::on_reply(Context& context, sidecars::LoginReply reply) {
       if (context.modern()) text = "[CAPABILITY " + capabilities(context) + "] ";
       return context.ok(std::move(text) + "Logged in");
     }
+    case Outcome::too_soon:  // said to POP3 alone; if it ever comes, coming again is the answer
     case Outcome::unavailable:
       return context.no("UNAVAILABLE", "Logins are not possible now, try again later");
     case Outcome::bad_credentials:

@@ -15,8 +15,9 @@ inline constexpr std::size_t kResponseOctetsMax = 512;
 /// POP-02: what command_octets_max may be set to. The session clamps what it is given.
 inline constexpr std::uint32_t kCommandOctetsFloor = 40;
 inline constexpr std::uint32_t kCommandOctetsCeiling = 1024;
-/// RFC 2449 section 4: a server that has CAPA accepts commands of at least 255 octets. With a
-/// smaller command_octets_max there is no CAPA, so that both the setting and the RFC are obeyed.
+/// RFC 2449 section 4: a server that has CAPA accepts commands of at least 255 octets, CRLF
+/// included. A smaller command_octets_max is raised to this, unless the profile asks for
+/// Exchange's documented behaviour, which has CAPA and the smaller limit (E0006, E0007).
 inline constexpr std::uint32_t kCommandOctetsForCapa = 255;
 
 /// A line inside a SASL exchange. RFC 5034 section 4 exempts it from the command limit and asks for

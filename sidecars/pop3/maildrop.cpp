@@ -37,6 +37,17 @@ void Maildrop::reset_marks() noexcept {
   marked_octets_ = 0;
 }
 
+void Maildrop::note_retrieved(std::uint64_t number) {
+  POSTERN_ASSERT(exists(number));
+  if (retrieved_.empty()) retrieved_.resize(count(), false);
+  retrieved_[number - 1] = true;
+}
+
+void Maildrop::mark_retrieved() {
+  for (std::size_t i = 0; i < retrieved_.size(); ++i)
+    if (retrieved_[i] && available(i + 1)) mark_deleted(i + 1);
+}
+
 std::vector<store::UidRange> Maildrop::marked_uids() const {
   std::vector<store::UidRange> ranges;
   for (std::size_t i = 0; i < marked_.size(); ++i) {

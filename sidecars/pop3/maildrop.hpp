@@ -31,6 +31,10 @@ class Maildrop {
   void mark_deleted(std::uint64_t number);
   /// Removes all marks (RSET).
   void reset_marks() noexcept;
+  /// Notes that a message was sent whole (RETR); existing number. RSET does not undo it.
+  void note_retrieved(std::uint64_t number);
+  /// RFC 2449 6.7: marks what was retrieved, as if the client had sent DELE for it.
+  void mark_retrieved();
 
   /// What STAT counts: messages not marked, and the sum of their sizes.
   std::uint64_t available_count() const noexcept { return count() - marked_count_; }
@@ -45,7 +49,8 @@ class Maildrop {
 
  private:
   store::MailboxSnapshotPtr snapshot_;
-  std::vector<bool> marked_;  // by number - 1; empty until the first DELE
+  std::vector<bool> marked_;     // by number - 1; empty until the first DELE
+  std::vector<bool> retrieved_;  // by number - 1; empty until the first note
   std::uint64_t marked_count_ = 0;
   std::uint64_t marked_octets_ = 0;
   std::uint64_t total_octets_ = 0;

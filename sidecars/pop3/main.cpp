@@ -54,6 +54,9 @@ class Pop3 final : public sidecars::Protocol {
       profiles_.push_back(std::make_shared<const Pop3Profile>(
           Pop3Profile{.settings = settings_,
                       .listener = listener,
+                      .policy = {.keep = settings.mailbox.keep,
+                                 .delete_after_retrieval = settings.pop3.delete_after_retrieval},
+                      .exact_command_limit = settings.profile == "exchange",
                       .hostname = settings.hostname,
                       .tls_available = !settings.tls.certificate.empty()}));
     }

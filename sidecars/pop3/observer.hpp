@@ -27,6 +27,7 @@ enum class EndReason : std::uint8_t {
   autologout,      ///< an inactivity timer ran out (POP-09, POP-10)
   logon_failures,  ///< too many failed logins
   bad_commands,    ///< too many unreadable commands, or an endless line
+  commands_max,    ///< more commands than a session may have
   shutdown,        ///< the process is stopping
   body_unreadable,  ///< the store failed in the middle of a message
 };

@@ -27,6 +27,8 @@ std::string_view name_of(EndReason reason) noexcept {
       return "logon_failures";
     case EndReason::bad_commands:
       return "bad_commands";
+    case EndReason::commands_max:
+      return "commands_max";
     case EndReason::shutdown:
       return "shutdown";
     case EndReason::body_unreadable:
@@ -155,6 +157,9 @@ void Pop3Session::on_reply(sidecars::MailReply reply, Now now) {
     case Waiting::maildrop:
       on_maildrop_reply(expect<SnapshotReply>(std::move(reply)), now);
       break;
+    case Waiting::policy:
+      on_policy_reply(expect<PolicyReply>(std::move(reply)));
+      break;
     case Waiting::recheck:
       on_recheck_reply(expect<SnapshotReply>(std::move(reply)));
       break;
@@ -184,8 +189,9 @@ bool Pop3Session::reads_input() const noexcept {
 
 std::size_t Pop3Session::line_octets_max() const noexcept {
   if (sasl_exchange_) return kSaslLineOctetsMax;
-  return std::clamp(profile_->settings.command_octets_max, kCommandOctetsFloor,
-                    kCommandOctetsCeiling);
+  const std::uint32_t floor =
+      profile_->exact_command_limit ? kCommandOctetsFloor : kCommandOctetsForCapa;
+  return std::clamp(profile_->settings.command_octets_max, floor, kCommandOctetsCeiling);
 }
 
 // Consumes octets up to the end of one line, or all of them; handles the line if it is complete.
@@ -238,6 +244,7 @@ std::size_t Pop3Session::skip_overlong(std::string_view in, Now now) {
 
 void Pop3Session::handle_line(std::string_view line, Now now) {
   restart_inactivity_timer(now);
+  if (!count_command()) return;
   if (line.find('\0') != std::string_view::npos) {
     sasl_exchange_.reset();
     bad_command("NUL in a command");
@@ -246,6 +253,15 @@ void Pop3Session::handle_line(std::string_view line, Now now) {
   } else {
     handle_command(line, now);
   }
+}
+
+// False: the session has had its commands. Nothing that was marked is removed: only QUIT does.
+bool Pop3Session::count_command() {
+  const std::uint32_t commands_max = profile_->settings.commands_max;
+  if (commands_max == 0 || commands_++ < commands_max) return true;
+  reply_error("too many commands in one session, closing connection");
+  end_session(EndReason::commands_max);
+  return false;
 }
 
 void Pop3Session::handle_command(std::string_view text, Now now) {

@@ -74,6 +74,7 @@ class Pop3Session final : public sidecars::MailSession {
     tls,       // STLS was answered
     login,     // LoginReply
     maildrop,  // SnapshotReply after a login
+    policy,    // PolicyReply for a CAPA before the login
     penalty,   // the delay before a failed login's answer
     recheck,   // SnapshotReply that tells whether a message is still there
     body,      // BodiesReply
@@ -84,6 +85,7 @@ class Pop3Session final : public sidecars::MailSession {
   std::size_t take_octets(std::string_view in, Now now);
   void handle_line(std::string_view line, Now now);
   void handle_command(std::string_view line, Now now);
+  bool count_command();
   bool refuse_command(const CommandEntry& entry, const CommandLine& line);
   void bad_command(std::string_view text);
   std::size_t line_octets_max() const noexcept;
@@ -105,6 +107,8 @@ class Pop3Session final : public sidecars::MailSession {
   void begin_login(std::string user, std::string password, std::string_view mechanism);
   void on_login_reply(sidecars::LoginReply reply, Now now);
   void on_maildrop_reply(sidecars::SnapshotReply reply, Now now);
+  void on_policy_reply(sidecars::PolicyReply reply);
+  void send_capabilities(const store::MailboxPolicy& policy, bool differs_by_user);
   void login_failed(Now now);
   void answer_failed_login();
   void handle_sasl_line(std::string_view line, Now now);
@@ -162,6 +166,7 @@ class Pop3Session final : public sidecars::MailSession {
   std::string_view pending_input_;   // behind the command being handled; valid during it only
   std::size_t unsent_octets_ = 0;    // handed over since the last on_output_sent()
   std::uint32_t bad_commands_ = 0;   // in a row
+  std::uint32_t commands_ = 0;       // in all, lines of SASL exchanges included
   std::uint32_t logon_failures_ = 0;
 
   std::string user_;         // USER's or SASL's user name, until the login is decided
@@ -169,6 +174,8 @@ class Pop3Session final : public sidecars::MailSession {
   std::string mechanism_;    // of the login under way
   std::unique_ptr<sasl::Mechanism> sasl_exchange_;  // AUTH: the next line is not a command
   std::string account_;                             // canonical name, once logged in
+
+  store::MailboxPolicy policy_;  // what holds for it
 
   Maildrop maildrop_;
   store::MailboxSnapshotPtr

@@ -35,6 +35,7 @@ void Pop3Session::on_login_reply(sidecars::LoginReply reply, Now now) {
   switch (reply.outcome) {
     case sidecars::LoginReply::Outcome::ok:
       account_ = std::move(reply.name);
+      policy_ = reply.policy;
       // Watched from before the snapshot: no change can fall between the two.
       watched_ = reply.inbox;
       mailbox_changed_ = false;
@@ -43,6 +44,12 @@ void Pop3Session::on_login_reply(sidecars::LoginReply reply, Now now) {
       return;
     case sidecars::LoginReply::Outcome::bad_credentials:
       login_failed(now);
+      return;
+    case sidecars::LoginReply::Outcome::too_soon:
+      // Not a failure: the password was right.
+      user_.clear();
+      reply_error(
+          fmt::format("[LOGIN-DELAY] wait {} seconds before the next login", reply.retry_after_s));
       return;
     case sidecars::LoginReply::Outcome::unavailable:
       break;

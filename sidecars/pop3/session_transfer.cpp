@@ -170,6 +170,7 @@ void Pop3Session::finish_transfer() {
     ++summary_.top_count;
   } else {
     ++summary_.retrieved_count;
+    if (policy_.delete_after_retrieval) maildrop_.note_retrieved(transfer.number);
     summary_.retrieved_octets += transfer.size_octets;
   }
   transfer_.reset();

@@ -21,6 +21,7 @@ void bind(Binder& b, RuntimeSettings& s);
 void bind(Binder& b, LogSettings& s);
 void bind(Binder& b, MetricsSettings& s);
 void bind(Binder& b, StoreSettings& s);
+void bind(Binder& b, MailboxSettings& s);
 void bind(Binder& b, GatewaySettings& s, Uniqueness& unique);
 void bind(Binder& b, Pop3Settings& s, Uniqueness& unique);
 void bind(Binder& b, ImapSettings& s, Uniqueness& unique);

@@ -50,6 +50,9 @@ constexpr Range kLogonFailures{.min = 1, .max = 1000, .zero_is_off = true};
 // RFC 5321 4.5.3.1.4 demands 512; a line is buffered whole, so it stays far below a receive buffer.
 constexpr Range kSmtpCommandOctets{.min = 512, .max = 16u << 10};
 constexpr Range kPop3CommandOctets{.min = 40, .max = 1024};  // POP-02
+// The upper bounds only catch slips of the keyboard.
+constexpr Range kPop3Commands{.min = 10, .max = 1'000'000'000, .zero_is_off = true};
+constexpr Range kPop3LoginDelay{.min = 1, .max = 86400, .zero_is_off = true};
 // RFC 7162 section 4 and RFC 9051 ask for at least 8000 octets.
 constexpr Range kImapCommandOctets{.min = 8u << 10, .max = 16u << 20};
 // RFC 1939 section 3 asks for ten minutes, RFC 3501 5.4 for thirty at least; shorter ones are for
@@ -309,13 +312,22 @@ void bind(Binder& b, GatewaySettings& s, Uniqueness& unique) {
 }
 
 void bind(Binder& b, Pop3Settings& s, Uniqueness& unique) {
-  b.octets("command_octets_max", s.command_octets_max, kPop3CommandOctets, "Longest command line.");
+  b.octets(
+      "command_octets_max", s.command_octets_max, kPop3CommandOctets,
+      "Longest command line. Below 255B only profile \"exchange\" obeys: RFC 2449 demands 255.");
   b.duration("inactivity_timeout", s.inactivity_timeout, kMailboxTimer,
              "Longest silence of a client that has logged in.");
   b.duration("login_timeout", s.login_timeout, kMailboxTimer,
              "Longest silence of a client that has not logged in.");
   b.count("logon_failures_max", s.logon_failures_max, kLogonFailures,
           "Failed logins that end a session.");
+  b.count("commands_max", s.commands_max, kPop3Commands,
+          "Commands of one session; one more ends it without removing anything.");
+  b.duration("login_delay", s.login_delay, kPop3LoginDelay,
+             "Shortest time between two logins of an account (RFC 2449 LOGIN-DELAY).");
+  b.flag("delete_after_retrieval", s.delete_after_retrieval,
+         "A message that RETR has sent is removed when the session ends with QUIT. \"postern user "
+         "set\" decides it for one account.");
   b.tables("listener", s.listeners,
            "A listener, as often as needed. If the file has one, the default two (ports 110 and "
            "995) are gone.",

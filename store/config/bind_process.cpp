@@ -30,6 +30,11 @@ constexpr Range kDiskFreeMin{.min = 1ull << 20, .max = 1ull << 50, .zero_is_off 
 // Less than 16 MiB cannot hold a few large messages in flight; there is no "no limit": memory is
 // finite.
 constexpr Range kMemoryBudget{.min = 16ull << 20, .max = 1ull << 40};
+// A second is for tests; a hundred years is for ever, said longer.
+constexpr Range kKeep{.min = 1, .max = 36'500ull * 86400, .zero_is_off = true};
+// Each check reads the rows of every mailbox with a limit; an age is in days, so more often than
+// hourly gains nobody anything, and less often than weekly is not what was promised.
+constexpr Range kKeepCheckInterval{.min = 1, .max = 7 * 86400};
 constexpr Range kCommitQueue{.min = 64, .max = 1 << 20};
 
 std::optional<Complaint> check_not_empty(std::string_view text) {
@@ -147,6 +152,15 @@ void bind(Binder& b, StoreSettings& s) {
           "Messages of one core that can wait for the disk before clients are told to come back.");
 }
 
+void bind(Binder& b, MailboxSettings& s) {
+  b.duration(
+      "keep", s.keep, kKeep,
+      "Messages older than this are deleted. \"postern user set\" gives an account a time of "
+      "its own.");
+  b.duration("keep_check_interval", s.keep_check_interval, kKeepCheckInterval,
+             "How often mailboxes are looked through for messages that are too old.");
+}
+
 void bind(Binder& b, Settings& s) {
   b.word("profile", s.profile, kProfiles,
          "Where Exchange's documented behaviour takes away what current clients expect: modern "
@@ -161,6 +175,8 @@ void bind(Binder& b, Settings& s) {
   b.table("log", "Logging, to standard error.", [&](Binder& t) { bind(t, s.log); });
   b.table("metrics", "Metrics for Prometheus.", [&](Binder& t) { bind(t, s.metrics); });
   b.table("store", "Where the mail lives.", [&](Binder& t) { bind(t, s.store); });
+  b.table("mailbox", "What holds for accounts without settings of their own.",
+          [&](Binder& t) { bind(t, s.mailbox); });
   Uniqueness unique;
   b.table("gateway", "SMTP.", [&](Binder& t) { bind(t, s.gateway, unique); });
   b.table("pop3", "POP3.", [&](Binder& t) { bind(t, s.pop3, unique); });

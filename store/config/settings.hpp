@@ -103,6 +103,14 @@ struct StoreSettings {
   friend bool operator==(const StoreSettings&, const StoreSettings&) = default;
 };
 
+/// [mailbox]: what holds for accounts without settings of their own
+struct MailboxSettings {
+  seconds keep{0};  ///< POP-20: older messages are deleted; 0: kept for ever
+  /// How often the mailboxes are looked through for messages to delete.
+  seconds keep_check_interval{3600};
+  friend bool operator==(const MailboxSettings&, const MailboxSettings&) = default;
+};
+
 /// What every listener has.
 struct ListenerSettings {
   std::string name;                    ///< for logs and metrics
@@ -186,6 +194,12 @@ struct Pop3Settings {
   seconds inactivity_timeout{1800};                ///< POP-09, authenticated
   seconds login_timeout{60};                       ///< POP-09, unauthenticated
   std::uint32_t logon_failures_max = 3;
+  /// Commands of one session. Off: a client that empties a large maildrop needs two a message.
+  std::uint32_t commands_max = 0;
+  /// RFC 2449 6.5: shortest time between two logins of an account.
+  seconds login_delay{0};
+  /// RFC 2449 6.7: what RETR sent whole is removed by QUIT. Accounts may differ.
+  bool delete_after_retrieval = false;
   friend bool operator==(const Pop3Settings&, const Pop3Settings&) = default;
 };
 
@@ -210,6 +224,7 @@ struct Settings {
   LogSettings log;
   MetricsSettings metrics;
   StoreSettings store;
+  MailboxSettings mailbox;
   GatewaySettings gateway;
   Pop3Settings pop3;
   ImapSettings imap;

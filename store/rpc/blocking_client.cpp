@@ -281,6 +281,10 @@ Result<void> BlockingClient::user_password(std::string name, std::string passwor
   return expect_done(UserPassword{std::move(name), std::move(password)});
 }
 
+Result<void> BlockingClient::user_set(std::string name, AccountSettingsChange change) {
+  return expect_done(UserSet{std::move(name), change});
+}
+
 Result<std::vector<UserEntry>> BlockingClient::user_list() {
   std::vector<UserEntry> all;
   for (;;) {

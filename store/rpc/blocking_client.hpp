@@ -51,6 +51,7 @@ class BlockingClient {
   Result<void> user_delete(std::string name);
   Result<void> user_password(std::string name, std::string password);
   Result<void> user_send_as(std::string name, std::string address, bool granted);
+  Result<void> user_set(std::string name, AccountSettingsChange change);
   /// All accounts, sorted by name; fetched in pages.
   Result<std::vector<UserEntry>> user_list();
   /// The oldest `limit` messages of the relay queue, and how many there are.

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "runtime/result.hpp"
+#include "store/account_settings.hpp"
 #include "store/mutation.hpp"
 #include "store/types.hpp"
 
@@ -124,6 +125,19 @@ struct UserSendAs {
   friend bool operator==(const UserSendAs&, const UserSendAs&) = default;
 };
 
+/// Change an account's own settings. Reply: Done, or not_found / invalid_argument.
+struct UserSet {
+  std::string name;
+  AccountSettingsChange change;
+  friend bool operator==(const UserSet&, const UserSet&) = default;
+};
+
+/// What may hold for some account, for a client that has not logged in yet. Reply:
+/// StrictestPolicyReply.
+struct StrictestPolicy {
+  friend bool operator==(const StrictestPolicy&, const StrictestPolicy&) = default;
+};
+
 /// One page of the accounts, sorted by name. Reply: UserListReply.
 struct UserList {
   std::string after;
@@ -137,9 +151,10 @@ struct QueueList {
   friend bool operator==(const QueueList&, const QueueList&) = default;
 };
 
-using RequestBody = std::variant<Hello, Authenticate, Mutate, Subscribe, Unsubscribe, ViewPosition,
-                                 Ping, DomainAdd, DomainDelete, DomainList, UserAdd, UserDelete,
-                                 UserPassword, UserList, QueueList, UserSendAs>;
+using RequestBody =
+    std::variant<Hello, Authenticate, Mutate, Subscribe, Unsubscribe, ViewPosition, Ping, DomainAdd,
+                 DomainDelete, DomainList, UserAdd, UserDelete, UserPassword, UserList, QueueList,
+                 UserSendAs, UserSet, StrictestPolicy>;
 
 // --- replies
 // ----------------------------------------------------------------------------------------
@@ -155,12 +170,19 @@ struct HelloReply {
 
 /// A wrong password and an unknown user cannot be told apart.
 struct AuthenticateReply {
-  enum class Outcome : std::uint8_t { ok, bad_credentials, unavailable };
+  enum class Outcome : std::uint8_t {
+    ok,
+    bad_credentials,
+    unavailable,
+    too_soon,  ///< right, but the account logged in a moment ago (LOGIN-DELAY)
+  };
   Outcome outcome = Outcome::unavailable;
   AccountId account{};  ///< when ok, and so are the rest
   std::string name;     ///< canonical account name
   MailboxId inbox{};
   StorePosition position = 0;  ///< a view at or past this shows the account's folders
+  MailboxPolicy policy;
+  std::uint32_t retry_after_s = 0;  ///< too_soon: when to come again
   friend bool operator==(const AuthenticateReply&, const AuthenticateReply&) = default;
 };
 
@@ -179,6 +201,13 @@ struct DomainListReply {
   friend bool operator==(const DomainListReply&, const DomainListReply&) = default;
 };
 
+/// The shortest times that mail stays for any account.
+struct StrictestPolicyReply {
+  MailboxPolicy policy;
+  bool differs_by_user = false;
+  friend bool operator==(const StrictestPolicyReply&, const StrictestPolicyReply&) = default;
+};
+
 /// An account as the administrator sees it.
 struct UserEntry {
   AccountId id{};
@@ -187,6 +216,7 @@ struct UserEntry {
   bool has_password = false;
   std::vector<std::string> aliases;
   std::vector<std::string> send_as;  ///< what it may send as besides
+  AccountSettings settings;
   friend bool operator==(const UserEntry&, const UserEntry&) = default;
 };
 
@@ -218,8 +248,9 @@ struct QueueListReply {
   friend bool operator==(const QueueListReply&, const QueueListReply&) = default;
 };
 
-using ReplyBody = std::variant<HelloReply, AuthenticateReply, MutationReply, PositionReply, Done,
-                               DomainListReply, UserListReply, QueueListReply>;
+using ReplyBody =
+    std::variant<HelloReply, AuthenticateReply, MutationReply, PositionReply, Done, DomainListReply,
+                 UserListReply, QueueListReply, StrictestPolicyReply>;
 
 // --- what travels
 // -----------------------------------------------------------------------------------

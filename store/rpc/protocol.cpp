@@ -1,6 +1,7 @@
 #include "store/rpc/protocol.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <limits>
 #include <optional>
@@ -89,6 +90,15 @@ class Encoder {
     flag(value.has_value());
     if (value) number(*value);
   }
+  void duration(std::chrono::seconds value) {
+    if (value.count() < 0) return refuse("a negative duration");
+    number(value.count());
+  }
+  template <class T, class Each>
+  void optional(const std::optional<T>& value, Each each) {
+    flag(value.has_value());
+    if (value) each(*this, *value);
+  }
   void alternative(const MutationBody& body) {
     number(static_cast<std::uint8_t>(body.index()));
     std::visit([this](const auto& alternative) { fields(*this, alternative); }, body);
@@ -164,6 +174,18 @@ class Decoder {
     bool present = false;
     flag(present);
     if (present) number(value.emplace());
+  }
+  void duration(std::chrono::seconds& value) {
+    std::int64_t count = 0;
+    number(count);
+    require(count >= 0);
+    if (ok()) value = std::chrono::seconds(count);
+  }
+  template <class T, class Each>
+  void optional(std::optional<T>& value, Each each) {
+    bool present = false;
+    flag(present);
+    if (present) each(*this, value.emplace());
   }
   void alternative(MutationBody& body) {
     switch (in_.number<std::uint8_t>()) {
@@ -331,6 +353,10 @@ std::size_t reply_index(const RequestBody& request) noexcept {
     std::size_t operator()(const UserDelete&) const { return index_of_reply<Done>(); }
     std::size_t operator()(const UserPassword&) const { return index_of_reply<Done>(); }
     std::size_t operator()(const UserSendAs&) const { return index_of_reply<Done>(); }
+    std::size_t operator()(const UserSet&) const { return index_of_reply<Done>(); }
+    std::size_t operator()(const StrictestPolicy&) const {
+      return index_of_reply<StrictestPolicyReply>();
+    }
     std::size_t operator()(const UserList&) const { return index_of_reply<UserListReply>(); }
     std::size_t operator()(const QueueList&) const { return index_of_reply<QueueListReply>(); }
   };

@@ -131,6 +131,18 @@ void fields(A& a, typename A::template Ref<UserSendAs> m) {
 }
 
 template <class A>
+void fields(A& a, typename A::template Ref<UserSet> m) {
+  a.text(m.name, kNameOctetsMax);
+  a.choice(m.change.keep_action, SettingAction::set);
+  a.duration(m.change.keep);
+  a.choice(m.change.delete_after_retrieval_action, SettingAction::set);
+  a.flag(m.change.delete_after_retrieval);
+}
+
+template <class A>
+void fields(A&, typename A::template Ref<StrictestPolicy>) {}
+
+template <class A>
 void fields(A& a, typename A::template Ref<UserList> m) {
   a.text(m.after, kNameOctetsMax);
   a.page(m.limit);
@@ -153,12 +165,34 @@ void fields(A& a, typename A::template Ref<HelloReply> m) {
 }
 
 template <class A>
+void fields(A& a, typename A::template Ref<MailboxPolicy> m) {
+  a.duration(m.keep);
+  a.flag(m.delete_after_retrieval);
+}
+
+template <class A>
+void fields(A& a, typename A::template Ref<StrictestPolicyReply> m) {
+  fields(a, m.policy);
+  a.flag(m.differs_by_user);
+}
+
+template <class A>
+void fields(A& a, typename A::template Ref<AccountSettings> m) {
+  a.optional(m.keep,
+             [](A& b, typename A::template Ref<std::chrono::seconds> keep) { b.duration(keep); });
+  a.optional(m.delete_after_retrieval,
+             [](A& b, typename A::template Ref<bool> flag) { b.flag(flag); });
+}
+
+template <class A>
 void fields(A& a, typename A::template Ref<AuthenticateReply> m) {
-  a.choice(m.outcome, AuthenticateReply::Outcome::unavailable);
+  a.choice(m.outcome, AuthenticateReply::Outcome::too_soon);
   a.id(m.account);
   a.text(m.name, kNameOctetsMax);
   a.id(m.inbox);
   a.number(m.position);
+  fields(a, m.policy);
+  a.number(m.retry_after_s);
 }
 
 template <class A>
@@ -183,6 +217,7 @@ void fields(A& a, typename A::template Ref<UserEntry> m) {
   a.flag(m.has_password);
   a.list(m.aliases, kAliasesMax, [](A& b, StringRef<A> s) { b.text(s, kNameOctetsMax); });
   a.list(m.send_as, kAliasesMax, [](A& b, StringRef<A> s) { b.text(s, kNameOctetsMax); });
+  fields(a, m.settings);
 }
 
 template <class A>

@@ -17,7 +17,7 @@ bool is_administration(const RequestBody& body) {
                std::is_same_v<T, DomainList> || std::is_same_v<T, UserAdd> ||
                std::is_same_v<T, UserDelete> || std::is_same_v<T, UserPassword> ||
                std::is_same_v<T, UserList> || std::is_same_v<T, UserSendAs> ||
-               std::is_same_v<T, QueueList>;
+               std::is_same_v<T, UserSet> || std::is_same_v<T, QueueList>;
       },
       body);
 }
@@ -25,9 +25,9 @@ bool is_administration(const RequestBody& body) {
 bool is_mailbox_business(const RequestBody& body) {
   return std::visit(
       []<class T>(const T&) {
-        return std::is_same_v<T, Authenticate> || std::is_same_v<T, Mutate> ||
-               std::is_same_v<T, Subscribe> || std::is_same_v<T, Unsubscribe> ||
-               std::is_same_v<T, ViewPosition>;
+        return std::is_same_v<T, Authenticate> || std::is_same_v<T, StrictestPolicy> ||
+               std::is_same_v<T, Mutate> || std::is_same_v<T, Subscribe> ||
+               std::is_same_v<T, Unsubscribe> || std::is_same_v<T, ViewPosition>;
       },
       body);
 }

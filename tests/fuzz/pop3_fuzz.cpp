@@ -40,7 +40,10 @@ const std::string& large_message() {
   return message;
 }
 
-void fill(FakeMailStore& store) {
+void fill(FakeMailStore& store, std::uint8_t bits) {
+  store.policy = {.keep = std::chrono::seconds{bits * 10'000},
+                  .delete_after_retrieval = (bits & 8) != 0};
+  store.strictest = {store.policy, (bits & 16) != 0};
   store.add("Subject: one\r\n\r\n.dot\r\n..\r\n.");
   store.add(std::string(3000, 'z') + "\n.\n\r\n\r\nlong\r\nlines\r\n");
   store.add("");
@@ -52,7 +55,12 @@ void fill(FakeMailStore& store) {
 Pop3Profile profile_of(std::uint8_t bits) {
   Pop3Profile profile = test::open_profile();
   profile.listener.login_plaintext = (bits & 2) == 0;
-  if ((bits & 4) != 0) profile.settings.command_octets_max = 40;
+  if ((bits & 4) != 0) {
+    profile.settings.command_octets_max = 40;
+    profile.exact_command_limit = true;
+    profile.settings.commands_max = 20;
+    profile.settings.login_delay = std::chrono::seconds{9};
+  }
   if ((bits & 8) != 0) profile.listener.tls = config::TlsMode::required;
   if ((bits & 16) != 0) profile.failed_login_delay = std::chrono::seconds{2};
   return profile;
@@ -60,7 +68,7 @@ Pop3Profile profile_of(std::uint8_t bits) {
 
 std::string whole(std::uint8_t bits, std::string_view script) {
   FakeMailStore store;
-  fill(store);
+  fill(store, bits);
   Pop3Driver driver(store, profile_of(bits), (bits & 32) != 0);
   if ((bits & 64) != 0) driver.login();
   driver.feed(script);
@@ -69,7 +77,7 @@ std::string whole(std::uint8_t bits, std::string_view script) {
 
 std::string in_pieces(std::uint8_t bits, std::string_view script) {
   FakeMailStore store;
-  fill(store);
+  fill(store, bits);
   Pop3Driver driver(store, profile_of(bits), (bits & 32) != 0);
   if ((bits & 64) != 0) driver.login();
   std::size_t length = 1;
@@ -126,6 +134,8 @@ std::size_t play(Pop3Driver& driver, FakeMailStore& store, std::string_view scri
       return 1;
     case 7:
       toggle(store.mutation_error);
+      store.policy_unavailable = op >= 128;
+      store.login_retry_after_s = op >= 192 ? op : 0;
       return 1;
     case 8:
       driver.auto_reply = !driver.auto_reply;
@@ -158,7 +168,7 @@ std::size_t play(Pop3Driver& driver, FakeMailStore& store, std::string_view scri
 
 void any_order(std::uint8_t bits, std::string_view script) {
   FakeMailStore store;
-  fill(store);
+  fill(store, bits);
   Pop3Driver driver(store, profile_of(bits), (bits & 32) != 0);
   while (!script.empty() && !driver.closed) {
     script.remove_prefix(play(driver, store, script));
@@ -173,6 +183,8 @@ void any_order(std::uint8_t bits, std::string_view script) {
   require(driver.observer.ends.size() == 1, "every session ends once");
   const auto deleted = driver.observer.ends[0].deleted_count;
   require(deleted == 0 || !store.expunges.empty(), "nothing is removed without UPDATE");
+  const auto reason = driver.observer.ends[0].reason;
+  require(deleted == 0 || reason == EndReason::quit, "nothing is removed but by QUIT");
 }
 
 }  // namespace

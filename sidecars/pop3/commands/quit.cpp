@@ -4,6 +4,7 @@
 namespace postern::pop3 {
 
 void Pop3Session::command_quit(const CommandLine&, Now) {
+  if (policy_.delete_after_retrieval) maildrop_.mark_retrieved();
   if (maildrop_.marked_count() == 0) {
     reply_ok("bye");
     end_session(EndReason::quit);

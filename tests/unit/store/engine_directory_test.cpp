@@ -54,6 +54,43 @@ TEST(EngineDirectory, ChangesAreSeenAtOnceAndAfterReopen) {
   EXPECT_EQ(contents.folders.begin()->first.second, inbox);
 }
 
+TEST(EngineDirectory, SettingsOfAnAccountAreChangedOneByOneAndKept) {
+  TempDir dir;
+  const auto settings = [](Engine& engine) {
+    return engine.directory()->find_login("ann@example.net")->settings;
+  };
+  const auto change = [](AccountSettingsChange what) {
+    return ChangeSettings{.name = "ANN@example.net", .change = what};
+  };
+  {
+    EngineUnderTest store(dir.path());
+    store.add_user("ann@example.net");
+    EXPECT_TRUE(store.engine().directory()->settings_in_use().empty());
+    ASSERT_TRUE(
+        store.apply(change({.keep_action = SettingAction::set, .keep = std::chrono::days(7)}))
+            .has_value());
+    ASSERT_TRUE(store
+                    .apply(change({.delete_after_retrieval_action = SettingAction::set,
+                                   .delete_after_retrieval = true}))
+                    .has_value());
+    EXPECT_EQ(settings(store.engine()),
+              (AccountSettings{.keep = std::chrono::days(7), .delete_after_retrieval = true}));
+    EXPECT_EQ(store.engine().directory()->settings_in_use().size(), 1u);
+    EXPECT_EQ(code_of(store.apply(change({.keep_action = SettingAction::set,
+                                          .keep = kKeepMax + std::chrono::seconds(1)}))),
+              ErrorCode::invalid_argument);
+    EXPECT_EQ(code_of(store.apply(ChangeSettings{.name = "bob@example.net", .change = {}})),
+              ErrorCode::not_found);
+    ASSERT_TRUE(store.apply(change({.keep_action = SettingAction::reset})).has_value());
+  }
+  EngineUnderTest again(dir.path());
+  EXPECT_EQ(settings(again.engine()),
+            (AccountSettings{.keep = {}, .delete_after_retrieval = true}));
+  ASSERT_TRUE(
+      again.apply(change({.delete_after_retrieval_action = SettingAction::reset})).has_value());
+  EXPECT_TRUE(again.engine().directory()->settings_in_use().empty());
+}
+
 TEST(EngineDirectory, RefusalsSayWhyAndChangeNothing) {
   TempDir dir;
   EngineUnderTest store(dir.path());

@@ -21,12 +21,14 @@ inline std::vector<Message> sample_messages() {
       .key_high = 1,
       .key_low = 2,
       .body = Expunge{.mailbox = MailboxId{6}, .uids = {{2, 2}}, .only_deleted = false}};
-  const UserEntry user{.id = AccountId{3},
-                       .name = "ann@example.org",
-                       .inbox = MailboxId{4},
-                       .has_password = true,
-                       .aliases = {"a@example.org", "b@example.org"},
-                       .send_as = {"@example.net"}};
+  const UserEntry user{
+      .id = AccountId{3},
+      .name = "ann@example.org",
+      .inbox = MailboxId{4},
+      .has_password = true,
+      .aliases = {"a@example.org", "b@example.org"},
+      .send_as = {"@example.net"},
+      .settings = {.keep = std::chrono::days(30), .delete_after_retrieval = false}};
   const QueueEntry entry{.id = "4Zx-1",
                          .body = BodyId{77},
                          .reverse_path = "ann@example.org",
@@ -58,9 +60,22 @@ inline std::vector<Message> sample_messages() {
   ask(UserSendAs{"ann@example.org", "@example.net", true});
   ask(UserList{"", 1000});
   ask(QueueList{50});
+  ask(UserSet{"ann@example.org",
+              {.keep_action = SettingAction::set,
+               .keep = std::chrono::days(7),
+               .delete_after_retrieval_action = SettingAction::reset}});
+  ask(StrictestPolicy{});
   answer(
       HelloReply{.gateway_epoch = 0xfedcba9876543210, .store_path = "/var/lib/x", .position = 12});
-  answer(AuthenticateReply{AuthenticateReply::Outcome::ok, AccountId{1}, "ann", MailboxId{2}, 33});
+  answer(AuthenticateReply{AuthenticateReply::Outcome::ok,
+                           AccountId{1},
+                           "ann",
+                           MailboxId{2},
+                           33,
+                           {.keep = std::chrono::days(1), .delete_after_retrieval = true},
+                           0});
+  answer(AuthenticateReply{.outcome = AuthenticateReply::Outcome::too_soon, .retry_after_s = 30});
+  answer(StrictestPolicyReply{{.keep = std::chrono::hours(5)}, true});
   answer(MutationReply{
       .position = 5, .modseq = 6, .changed_count = 7, .not_applied = {{1, 4}, {6, 6}}});
   answer(PositionReply{44});

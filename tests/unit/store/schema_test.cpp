@@ -104,12 +104,14 @@ TEST(SchemaRecords, RoundTrip) {
 }
 
 TEST(SchemaRecords, AccountRoundTrip) {
-  const Account account{.id = AccountId{4},
-                        .name = "a@b",
-                        .inbox = MailboxId{5},
-                        .password_hash = "scrypt$x",
-                        .aliases = {"c@b", "d@b"},
-                        .send_as = {"e@f", "@g"}};
+  const Account account{
+      .id = AccountId{4},
+      .name = "a@b",
+      .inbox = MailboxId{5},
+      .password_hash = "scrypt$x",
+      .aliases = {"c@b", "d@b"},
+      .send_as = {"e@f", "@g"},
+      .settings = {.keep = std::chrono::days(30), .delete_after_retrieval = false}};
   const Account back = decode_account(AccountId{4}, encode_account(account)).value();
   EXPECT_EQ(raw(back.id), 4u);
   EXPECT_EQ(back.name, account.name);
@@ -117,6 +119,20 @@ TEST(SchemaRecords, AccountRoundTrip) {
   EXPECT_EQ(back.password_hash, account.password_hash);
   EXPECT_EQ(back.aliases, account.aliases);
   EXPECT_EQ(back.send_as, account.send_as);
+  EXPECT_EQ(back.settings, account.settings);
+}
+
+TEST(SchemaRecords, AccountsOfOlderFormatsAreRead) {
+  // Format 3 ends in the mask of settings, format 2 in the count of addresses before it.
+  std::string record = encode_account({.id = AccountId{1}, .name = "a@b", .aliases = {"c@b"}});
+  for (const auto& [format, octets_less] : {std::pair{2, 1}, std::pair{1, 4}}) {
+    record.resize(record.size() - static_cast<std::size_t>(octets_less));
+    record.front() = static_cast<char>(format);
+    const auto account = decode_account(AccountId{1}, record);
+    ASSERT_TRUE(account.has_value()) << format;
+    EXPECT_EQ(account->aliases, std::vector<std::string>{"c@b"});
+    EXPECT_TRUE(account->settings.empty() && account->send_as.empty());
+  }
 }
 
 EnvelopeOptions sample_options() {
@@ -219,7 +235,7 @@ TEST(SchemaRecords, QueueAndAccountRowsOfTheFirstFormatAreRead) {
 
   std::string account = encode_account({.id = AccountId{4}, .name = "a@b", .aliases = {"c@b"}});
   account[0] = 1;
-  account.resize(account.size() - 4);
+  account.resize(account.size() - 5);  // no grants, no settings
   EXPECT_EQ(decode_account(AccountId{4}, account).value().aliases, std::vector<std::string>{"c@b"});
 }
 
@@ -234,12 +250,16 @@ void decode_all(std::string_view record, std::vector<bool>& accepted) {
 }
 
 std::vector<std::string> all_samples() {
-  return {encode_message_row(sample_row()),
-          encode_head(sample_head()),
-          encode_folder_row({.name = "INBOX"}),
-          encode_counters({}),
-          encode_account({.id = AccountId{1}, .name = "a@b", .aliases = {"c@b"}}),
-          sample_queue_row()};
+  return {
+      encode_message_row(sample_row()),
+      encode_head(sample_head()),
+      encode_folder_row({.name = "INBOX"}),
+      encode_counters({}),
+      encode_account({.id = AccountId{1},
+                      .name = "a@b",
+                      .aliases = {"c@b"},
+                      .settings = {.keep = std::chrono::days(1), .delete_after_retrieval = true}}),
+      sample_queue_row()};
 }
 
 TEST(SchemaRecords, EveryTruncationAndAnyTrailerIsRefused) {

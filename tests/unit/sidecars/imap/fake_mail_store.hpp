@@ -64,6 +64,9 @@ class FakeMailStore {
   sidecars::MailReply reply(const sidecars::HeadRequest& request) const;
   sidecars::MailReply reply(const sidecars::BodiesRequest& request);
   sidecars::MailReply reply(const sidecars::MutateRequest& request);
+  sidecars::MailReply reply(const sidecars::PolicyRequest&) const {
+    return sidecars::PolicyReply{fail(ErrorCode::unsupported, "not asked by IMAP")};
+  }
   Result<std::string> read(const sidecars::BodiesRequest::Range& range);
   std::uint32_t change_flags(Mailbox& mailbox, const store::StoreFlags& change);
   std::uint32_t remove(Mailbox& mailbox, const store::Expunge& change);

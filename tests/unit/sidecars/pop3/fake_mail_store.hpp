@@ -53,9 +53,13 @@ class FakeMailStore {
   std::map<store::BodyId, std::string> bodies;
   std::map<std::string, std::string> passwords{{"anna@example.org", "s3cret pass"}};
   store::Uid uid_gap = 1;
+  store::MailboxPolicy policy;  ///< of the account
+  sidecars::PolicyReply::Policy strictest;
 
   // Failures to inject.
   bool logins_unavailable = false;
+  std::uint32_t login_retry_after_s = 0;  ///< not zero: right logins come too soon
+  bool policy_unavailable = false;
   std::optional<ErrorCode> snapshot_error;
   std::optional<ErrorCode> body_error;
   std::optional<ErrorCode> mutation_error;
@@ -76,7 +80,13 @@ class FakeMailStore {
     const auto found = passwords.find(request.user);
     if (found == passwords.end() || found->second != request.password)
       return {.outcome = Outcome::bad_credentials};
-    return {Outcome::ok, store::AccountId{3}, request.user, kInbox};
+    if (login_retry_after_s != 0)
+      return {.outcome = Outcome::too_soon, .retry_after_s = login_retry_after_s};
+    return {.outcome = Outcome::ok,
+            .account = store::AccountId{3},
+            .name = request.user,
+            .inbox = kInbox,
+            .policy = policy};
   }
   sidecars::FoldersReply reply_to(const sidecars::FoldersRequest&) {
     return {fail(ErrorCode::unsupported, "not asked by POP3")};
@@ -85,6 +95,10 @@ class FakeMailStore {
     ++snapshot_requests;
     if (snapshot_error) return {fail(*snapshot_error, "injected")};
     return {snapshot()};
+  }
+  sidecars::PolicyReply reply_to(const sidecars::PolicyRequest&) {
+    if (policy_unavailable) return {fail(ErrorCode::unavailable, "injected")};
+    return {strictest};
   }
   sidecars::HeadReply reply_to(const sidecars::HeadRequest&) {
     return {fail(ErrorCode::unsupported, "not asked by POP3")};

@@ -147,14 +147,22 @@ TEST_F(AuthorizationTest, CapaListsWhatWorks) {  // POP-22
   EXPECT_EQ(strict.ask("CAPA\r\n"), common + "STLS\r\n.\r\n");
 }
 
-TEST_F(AuthorizationTest, CapaNeedsLinesOf255Octets) {  // POP-02, RFC 2449 section 4
+TEST_F(AuthorizationTest, SmallCommandLimitKeepsCapa) {
+  // POP-02, E0007: CAPA stays. RFC 2449 section 4 wants 255 octets then, and gets them ...
   Pop3Profile profile = open_profile();
-  profile.settings.command_octets_max = 254;
+  profile.settings.command_octets_max = 40;
+  const std::string longest = "USER " + std::string(248, 'u') + "\r\n";
+  ASSERT_EQ(longest.size(), 255u);
   Pop3Driver driver(store, profile);
-  EXPECT_EQ(driver.ask("CAPA\r\n"), "-ERR unknown command\r\n");
-  profile.settings.command_octets_max = 255;
-  Pop3Driver longer(store, profile);
-  EXPECT_THAT(longer.ask("CAPA\r\n"), StartsWith("+OK"));
+  EXPECT_THAT(driver.ask("CAPA\r\n"), StartsWith("+OK"));
+  EXPECT_THAT(driver.ask(longest), StartsWith("+OK"));
+  EXPECT_EQ(driver.ask("USER u" + longest.substr(5)), "-ERR line too long\r\n");
+  // ... unless the profile asks for what Exchange does.
+  profile.exact_command_limit = true;
+  Pop3Driver exact(store, profile);
+  EXPECT_THAT(exact.ask("CAPA\r\n"), StartsWith("+OK"));
+  EXPECT_THAT(exact.ask("USER " + std::string(33, 'u') + "\r\n"), StartsWith("+OK"));
+  EXPECT_EQ(exact.ask("USER " + std::string(34, 'u') + "\r\n"), "-ERR line too long\r\n");
 }
 
 TEST_F(AuthorizationTest, AuthPlain) {

@@ -65,6 +65,7 @@ TEST(Input, CommandLengthLimit) {  // POP-02
     FakeMailStore store;
     Pop3Profile profile = open_profile();
     profile.settings.command_octets_max = limit;
+    profile.exact_command_limit = true;
     Pop3Driver driver(store, profile);
     const std::string fits = "USER " + std::string(limit - 7, 'u') + "\r\n";
     ASSERT_EQ(fits.size(), limit);
@@ -75,10 +76,17 @@ TEST(Input, CommandLengthLimit) {  // POP-02
 }
 
 TEST(Input, LimitIsClampedToWhatTheDocumentAllows) {  // POP-02
-  for (const auto& [set, effective] : {std::pair{1u, 40u}, std::pair{100'000u, 1024u}}) {
+  struct Case {
+    bool exact;
+    std::uint32_t set;
+    std::uint32_t effective;
+  };
+  for (const auto& [exact, set, effective] : {Case{true, 1, 40}, Case{true, 100'000, 1024},
+                                              Case{false, 1, 255}, Case{false, 100'000, 1024}}) {
     FakeMailStore store;
     Pop3Profile profile = open_profile();
     profile.settings.command_octets_max = set;
+    profile.exact_command_limit = exact;
     Pop3Driver driver(store, profile);
     EXPECT_THAT(driver.ask("USER " + std::string(effective - 7, 'u') + "\r\n"), StartsWith("+OK"));
     EXPECT_THAT(driver.ask("USER " + std::string(effective - 6, 'u') + "\r\n"), StartsWith("-ERR"));

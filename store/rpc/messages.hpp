@@ -25,7 +25,7 @@ namespace postern::store::rpc {
 
 /// Grows when a frame changes in a way an older peer cannot read. Both sides must agree exactly:
 /// the programs are installed together, so a mismatch means a process that was not restarted.
-inline constexpr std::uint8_t kProtocolVersion = 2;
+inline constexpr std::uint8_t kProtocolVersion = 3;
 
 // --- requests
 // ---------------------------------------------------------------------------------------

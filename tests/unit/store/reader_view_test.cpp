@@ -46,6 +46,22 @@ TEST_F(ReaderViewTest, NoStoreIsAnError) {
   EXPECT_NE(opened.error().message.find("/none/mail"), std::string::npos) << opened.error().message;
 }
 
+TEST_F(ReaderViewTest, SnapshotOfALargeMailboxReadsNoBody) {
+  // There is none to be read: bodies/ stays empty.
+  constexpr std::size_t kMessages = 100'000;
+  store.deliver_many(kBox, kMessages);
+  store.flush();
+  const auto view = open();
+  const auto snapshot = view->snapshot(kBox, nullptr);
+  ASSERT_TRUE(snapshot.has_value());
+  EXPECT_EQ((*snapshot)->size(), kMessages);
+  EXPECT_EQ((*snapshot)->head().total_octets, store.model(kBox).head.total_octets);
+  EXPECT_EQ(view->stats().body_catch_ups, 0u);
+  const auto again = view->snapshot(kBox, nullptr);
+  EXPECT_EQ(*again, *snapshot) << "the next login shares it";
+  EXPECT_EQ(view->stats().snapshots_full, 1u);
+}
+
 TEST_F(ReaderViewTest, MovesOnlyWhenAsked) {
   const auto view = open();
   const StorePosition before = view->position();

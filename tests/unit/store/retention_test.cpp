@@ -145,7 +145,9 @@ TEST(Retention, AnAccountThatGoesMeanwhileIsNoFault) {
   while (!walk.done()) {
     const auto found = walk.step();
     ASSERT_TRUE(found.has_value());
-    if (*found) EXPECT_EQ(store.apply(**found).error().code, ErrorCode::not_found);
+    if (*found) {
+      EXPECT_EQ(store.apply(**found).error().code, ErrorCode::not_found);
+    }
   }
 }
 

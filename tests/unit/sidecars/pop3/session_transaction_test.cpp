@@ -7,6 +7,7 @@
 namespace postern::pop3::test {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -96,6 +97,23 @@ TEST_F(TransactionTest, ResponsesAreShort) {  // POP-06
     EXPECT_LE(end + 2 - at, 512u);
     at = end + 2;
   }
+}
+
+TEST(Transaction, ALargeMaildropOpensAndIsListedWithoutReadingABody) {
+  constexpr std::size_t kMessages = 100'000;
+  FakeMailStore store;
+  for (std::size_t i = 0; i < kMessages; ++i)
+    store.entries.push_back({.uid = static_cast<store::Uid>(i + 1),
+                             .modseq = 1,
+                             .body = store::BodyId{i + 1},
+                             .size_octets = 4096});
+  Pop3Driver driver(store);
+  driver.login();
+  EXPECT_EQ(driver.ask("STAT\r\n"), "+OK 100000 409600000\r\n");
+  EXPECT_THAT(driver.ask("LIST\r\n"), EndsWith("\r\n100000 4096\r\n.\r\n"));
+  EXPECT_THAT(driver.ask("UIDL\r\n"), EndsWith("\r\n100000 100000\r\n.\r\n"));
+  EXPECT_EQ(store.requests, 2u) << "a login and a snapshot";
+  EXPECT_EQ(store.bodies_requests, 0u);
 }
 
 TEST(Transaction, EmptyMaildrop) {

@@ -140,8 +140,9 @@ Result<int> run(const config::DaemonStart& start) {
     }
   }
 
-  CoreGroup::Options options{
-      .count = cores, .ring = config::ring_options(runtime), .pin = cores > 1};
+  CoreGroup::Options options{.count = cores,
+                             .ring = config::ring_options(runtime),
+                             .pin = config::pins_cores(runtime, cores)};
   auto group = CoreGroup::start(options, [&](EventLoop& loop, std::uint32_t index) {
     completions.attach(index, loop);
     return GatewayCore::create(loop, index, shared, completions.queue(index),

@@ -7,6 +7,7 @@
 
 #include "runtime/assert.hpp"
 #include "runtime/time.hpp"
+#include "store/redo_log.hpp"
 #include "store/schema.hpp"
 #include "store/schema_private.hpp"
 
@@ -37,8 +38,12 @@ BodyStage::BodyStage(Database& database, EngineHealthState& health, DiskSpace& d
       disk_(disk),
       sink_(sink),
       ceiling_(raw(options.ceiling)),
+      applied_(options.next_group),
       gate_(database.bodies(), health),
       next_body_(raw(options.next_body)),
+      next_group_(options.next_group),
+      redo_removed_below_(0),
+      redo_removed_in_batch_(0),
       batch_(kBatchReserveOctets),
       doomed_(std::move(options.doomed)) {
   for (std::uint32_t core = 0; core < options.cores; ++core) {
@@ -83,6 +88,10 @@ void BodyStage::doom(std::vector<DoomedBody> bodies) {
 
 void BodyStage::set_ceiling(BodyId ceiling) noexcept {
   ceiling_.store(raw(ceiling), std::memory_order_release);
+}
+
+void BodyStage::set_applied(std::uint64_t group) noexcept {
+  applied_.store(group, std::memory_order_release);
 }
 
 std::uint64_t BodyStage::submitted() const noexcept {
@@ -154,7 +163,9 @@ void BodyStage::write_group(BodyGroup& group) {
   given_up_in_batch_ = 0;
   doomed_in_batch_ = 0;
   for (SpoolRequest* request : group.requests) stage(*request);
+  stage_redo(group);
   stage_deletions();
+  stage_redo_removal();
   rocksdb::Status status;  // ok: an empty segment writes nothing and is taken all the same
   if (batch_.Count() > 0) {
     const MonoTime before = read_clocks().mono;
@@ -230,6 +241,30 @@ void BodyStage::stage_chunks(const SpoolRequest& request) {
   if (!request.last || segment.first_chunk > 0) open_[raw(request.body)] = chunk;
 }
 
+void BodyStage::stage_redo(BodyGroup& group) {
+  redo_.clear();
+  for (std::size_t i = 0; i < group.requests.size(); ++i) {
+    const SpoolRequest& request = *group.requests[i];
+    if (request.outcome != SpoolOutcome::pending || !request.last) continue;
+    schema::append_redo_entry(redo_, static_cast<std::uint32_t>(i), request);
+  }
+  if (redo_.empty()) return;
+  // A number is used up even if the write fails: what is in the log of a failed write may turn up.
+  group.number = next_group_++;
+  const rocksdb::Status status =
+      batch_.Put(database_.redo(), to_slice(schema::redo_key(group.number)), redo_);
+  POSTERN_ASSERT(status.ok());
+}
+
+void BodyStage::stage_redo_removal() {
+  redo_removed_in_batch_ = applied_.load(std::memory_order_acquire);
+  if (redo_removed_in_batch_ == redo_removed_below_ || batch_.Count() == 0) return;
+  const rocksdb::Status status =
+      batch_.DeleteRange(database_.redo(), to_slice(schema::redo_key(redo_removed_below_)),
+                         to_slice(schema::redo_key(redo_removed_in_batch_)));
+  POSTERN_ASSERT(status.ok());
+}
+
 void BodyStage::stage_deletions() {
   const std::uint32_t count_before = batch_.Count();
   const auto room = [&] { return batch_.Count() - count_before < kGroupDeletionsMax; };
@@ -261,6 +296,7 @@ void BodyStage::refuse(SpoolRequest& request, SpoolOutcome outcome, const std::s
 }
 
 void BodyStage::settle(BodyGroup& group) {
+  if (batch_.Count() > 0) redo_removed_below_ = redo_removed_in_batch_;
   for (SpoolRequest* request : group.requests) {
     if (request->outcome != SpoolOutcome::pending) continue;
     if (request->last) {

@@ -38,6 +38,8 @@ struct DoomedBody {
 
 /// What one fsync of bodies/ made durable, on its way to the row stage.
 struct BodyGroup {
+  /// Number of its redo record (redo_log.hpp); 0: it has no whole message, hence none.
+  std::uint64_t number = 0;
   /// In order of arrival. outcome pending: a whole message, its rows come next. Anything else:
   /// finished here (a segment, an abandon, a failure), to be completed.
   std::vector<SpoolRequest*> requests;
@@ -68,6 +70,7 @@ class BodyStage {
     BodyId next_body{1};             ///< first id to give out
     BodyId ceiling{1};               ///< ids below may be given out
     std::vector<DoomedBody> doomed;  ///< left over from before
+    std::uint64_t next_group = 1;    ///< number of the next group with whole messages
   };
 
   BodyStage(Database& database, EngineHealthState& health, DiskSpace& disk, BodyGroupSink& sink,
@@ -84,6 +87,8 @@ class BodyStage {
   void doom(std::vector<DoomedBody> bodies);
   /// Row thread: ids below `ceiling` may be given out (its meta row is durable).
   void set_ceiling(BodyId ceiling) noexcept;
+  /// Row thread: the rows of all groups below `group` are synced, their redo records may go.
+  void set_applied(std::uint64_t group) noexcept;
   StageStats stats() const noexcept { return counters_.copy(); }
   /// Requests submitted so far, all cores.
   std::uint64_t submitted() const noexcept;
@@ -105,6 +110,8 @@ class BodyStage {
   void stage(SpoolRequest& request);
   void stage_abandon(SpoolRequest& request);
   void stage_chunks(const SpoolRequest& request);
+  void stage_redo(BodyGroup& group);
+  void stage_redo_removal();
   void stage_deletions();
   void delete_chunks(std::uint64_t body, std::uint32_t chunks);
   /// Ends a request that is not written. A streamed one that was to end with it is given up here.
@@ -120,6 +127,7 @@ class BodyStage {
   std::vector<std::unique_ptr<Inlet>> inlets_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> ceiling_;
+  std::atomic<std::uint64_t> applied_;
   std::thread thread_;
   StageCounters counters_;
   WriteGate gate_;
@@ -131,6 +139,10 @@ class BodyStage {
   // Body thread only.
   std::size_t first_inlet_ = 0;  // whose turn it is to be drained first
   std::uint64_t next_body_;
+  std::uint64_t next_group_;
+  std::uint64_t redo_removed_below_;  // as far as it is written
+  std::uint64_t redo_removed_in_batch_;
+  std::string redo_;  // this group's record
   rocksdb::WriteBatch batch_;
   bool batch_sync_ = false;
   std::vector<rocksdb::Slice> parts_;  // of the chunk being staged

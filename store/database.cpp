@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runtime/assert.hpp"
+#include "store/redo_log.hpp"
 #include "store/row_filter.hpp"
 #include "store/schema.hpp"
 #include "store/schema_private.hpp"
@@ -40,10 +41,14 @@ constexpr std::size_t kBodyBlockCacheOctets = 8 * kMiB;
 
 constexpr std::size_t kPrivateMemtableOctets = 8 * kMiB;
 constexpr std::size_t kSmallMemtableOctets = kMiB;
+// Some 15,000 small messages: about what a memtable of their bodies holds.
+constexpr std::size_t kRedoMemtableOctets = 2 * kMiB;
 
 // A family that is hardly written (meta, directory) would keep old WALs alive, and secondaries list
 // and read them at start-up: beyond this RocksDB flushes whoever holds the oldest one.
 constexpr std::uint64_t kMailWalOctetsMax = 128 * kMiB;
+// The same for bodies/, where the redo family fills slowly when messages are large.
+constexpr std::uint64_t kBodiesWalOctetsMax = 256 * kMiB;
 
 /// Tells the row stage that the tailed family was flushed, and compaction what it holds.
 class FlushListener final : public rocksdb::EventListener {
@@ -166,6 +171,16 @@ ColumnFamilyOptions body_family(std::size_t memtable_octets) {
   return cf;
 }
 
+/// Redo records: written once, never read while the process lives, removed in ranges after some
+/// hundred groups. A flush drops nearly all of them.
+ColumnFamilyOptions redo_family() {
+  ColumnFamilyOptions cf;
+  cf.write_buffer_size = kRedoMemtableOctets;
+  cf.max_write_buffer_number = 6;
+  cf.compression = rocksdb::kNoCompression;
+  return cf;
+}
+
 Error open_error(const Status& status, const std::string& path) {
   const std::string text = status.ToString();
   if (text.find("lock file") != std::string::npos || text.find("lock hold") != std::string::npos) {
@@ -253,18 +268,29 @@ Result<void> Database::open_mail(const DatabaseOptions& options) {
 
 Result<void> Database::open_bodies(const DatabaseOptions& options) {
   const std::string path = (std::filesystem::path(options.path) / schema::kBodiesFolder).string();
+  const std::vector<ColumnFamilyDescriptor> families = {
+      {rocksdb::kDefaultColumnFamilyName, body_family(options.body_memtable_octets)},
+      {std::string(schema::kRedoFamily), redo_family()},
+  };
   rocksdb::DB* opened = nullptr;
-  const Status status = rocksdb::DB::Open(
-      rocksdb::Options(common_options(options), body_family(options.body_memtable_octets)), path,
-      &opened);
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  DBOptions db = common_options(options);
+  db.max_total_wal_size = kBodiesWalOctetsMax;
+  const Status status = rocksdb::DB::Open(db, path, families, &handles, &opened);
   if (!status.ok()) return std::unexpected(open_error(status, path));
   bodies_.reset(opened);
+  std::ranges::copy(handles, body_families_);
   return {};
 }
 
 Database::~Database() {
   if (mail_ != nullptr) {
     for (rocksdb::ColumnFamilyHandle* family : families_) mail_->DestroyColumnFamilyHandle(family);
+  }
+  if (bodies_ != nullptr) {
+    for (rocksdb::ColumnFamilyHandle* family : body_families_) {
+      bodies_->DestroyColumnFamilyHandle(family);
+    }
   }
 }
 

@@ -51,6 +51,8 @@ class Database {
   rocksdb::ColumnFamilyHandle* directory() noexcept { return families_[2]; }
   rocksdb::ColumnFamilyHandle* refs() noexcept { return families_[3]; }
   rocksdb::ColumnFamilyHandle* meta() noexcept { return families_[4]; }
+  // Of bodies(), besides the octets in `default`.
+  rocksdb::ColumnFamilyHandle* redo() noexcept { return body_families_[1]; }  ///< redo_log.hpp
 
  private:
   Database() = default;
@@ -61,6 +63,7 @@ class Database {
   std::unique_ptr<rocksdb::DB> mail_;
   std::unique_ptr<rocksdb::DB> bodies_;
   rocksdb::ColumnFamilyHandle* families_[kFamilies] = {};
+  rocksdb::ColumnFamilyHandle* body_families_[2] = {};
 };
 
 inline rocksdb::Slice to_slice(std::string_view octets) noexcept {

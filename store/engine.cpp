@@ -72,7 +72,8 @@ Result<std::unique_ptr<Engine>> open_engine(EngineOptions options, CompletionSin
                                                      .queue_requests = options.queue_requests,
                                                      .next_body = start->next_body,
                                                      .ceiling = start->ceiling,
-                                                     .doomed = std::move(start->doomed_bodies)});
+                                                     .doomed = std::move(start->doomed_bodies),
+                                                     .next_group = start->next_group});
   state->rows->start(*state->bodies);
   state->bodies->start();
   return EngineAccess::make(std::move(state));

@@ -2,9 +2,9 @@
 // a second one on the same folder is refused. Two threads of its own, pipelined (architecture.md,
 // section 5):
 //
-//   cores ──SpscQueue each──▶ body stage: message octets, write + fsync
+//   cores ──SpscQueue each──▶ body stage: message octets and redo record, write + fsync
 //                                  │ groups
-//   worker threads ──apply()──▶ row stage: uids, modseqs, rows, write + fsync ──▶ completions, feed
+//   worker threads ──apply()──▶ row stage: uids, modseqs, rows, write ──▶ completions, feed
 //
 // Nothing here shows a RocksDB type.
 #pragma once
@@ -42,6 +42,9 @@ struct EngineOptions {
   /// Memtable of bodies/. Larger: fewer flushes and files; each reader process holds the same
   /// again.
   std::size_t body_memtable_octets = std::size_t{64} << 20;
+  /// How long rows of arrivals may lack an fsync of their own when nothing else asks for one: what
+  /// start-up writes again from the redo log after a power loss.
+  std::chrono::milliseconds rows_sync_after{1000};
   /// Answers to mutations that are remembered for a retry: how many and how long. A sidecar retries
   /// within its RPC timeout (seconds); 16k answers of some 100 octets are cheap.
   std::size_t remembered_mutations = 16 * 1024;

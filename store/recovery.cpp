@@ -7,6 +7,7 @@
 #include <string>
 
 #include "store/directory_apply.hpp"
+#include "store/redo_recovery.hpp"
 
 namespace postern::store {
 
@@ -188,6 +189,9 @@ Result<Recovered> recover(Database& database) {
   auto directory = load_directory(database);
   if (!directory) return std::unexpected(directory.error());
   state.directory = std::move(*directory);
+  if (auto restored = replay_redo(database, state); !restored) {
+    return std::unexpected(restored.error());
+  }
   if (auto removed = remove_orphans(database, state); !removed) {
     return std::unexpected(removed.error());
   }

@@ -28,11 +28,14 @@ struct Recovered {
   std::vector<DoomedBody> doomed_bodies;    ///< still to be deleted
   std::vector<MailboxId> doomed_mailboxes;  ///< still to be emptied
   std::shared_ptr<const DirectoryPicture> directory;
-  std::uint64_t bodies_removed = 0;  ///< bodies without rows that a crash had left
+  std::uint64_t next_group = 1;         ///< number of the next body group (redo_log.hpp)
+  std::uint64_t messages_restored = 0;  ///< durable messages whose rows a crash had taken
+  std::uint64_t bodies_removed = 0;     ///< bodies without rows that a crash had left
 };
 
-/// Checks the format version, removes bodies without rows, loads what the stages need, writes the
-/// clock row. Errors: unsupported (newer format), corrupted, io.
+/// Checks the format version, writes rows again that a power loss took, removes bodies without
+/// rows, loads what the stages need, writes the clock row. Errors: unsupported (newer format),
+/// corrupted, io.
 Result<Recovered> recover(Database& database);
 
 }  // namespace postern::store

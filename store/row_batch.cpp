@@ -1,5 +1,6 @@
 #include "store/row_batch.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/assert.hpp"
@@ -194,12 +195,18 @@ void RowBatch::stage_heads() {
   }
 }
 
-rocksdb::Status RowBatch::commit(WriteGate& gate) {
+bool RowBatch::dooms() const noexcept {
+  return std::ranges::any_of(references_, [](const auto& entry) {
+    return entry.second.now == 0 && entry.second.before > 0;
+  });
+}
+
+rocksdb::Status RowBatch::commit(WriteGate& gate, bool sync) {
   stage_references();
   stage_heads();
   rows_.reset();
   rocksdb::Status status;
-  if (batch_.Count() > 0) status = gate.write(batch_, true);
+  if (batch_.Count() > 0) status = gate.write(batch_, sync);
   for (CachedMailbox* mailbox : touched_) mailbox->touched = false;
   if (!status.ok()) {
     for (const CachedMailbox* mailbox : touched_) cache_.forget(mailbox->head.id);

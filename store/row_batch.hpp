@@ -84,12 +84,17 @@ class RowBatch {
 
   /// Octets staged so far: the bound on how much more joins the group.
   std::size_t size_octets() const noexcept { return batch_.GetDataSize(); }
+  /// Holds until begin().
+  bool empty() const noexcept { return batch_.Count() == 0; }
+  /// A body lost its last reference: its octets go once this group is synced.
+  bool dooms() const noexcept;
 
   // --- the end
   // -----------------------------------------------------------------------------------------
 
-  /// Writes and fsyncs. Not ok: nothing was changed, touched heads are forgotten.
-  rocksdb::Status commit(WriteGate& gate);
+  /// Writes, and fsyncs if `sync`, everything before it included. Not ok: nothing was changed,
+  /// touched heads are forgotten.
+  rocksdb::Status commit(WriteGate& gate, bool sync);
   /// After commit() was ok: what it changed, and bodies nothing names any more.
   const std::vector<MailboxChange>& changes() const noexcept { return changes_; }
   std::vector<DoomedBody>& doomed() noexcept { return doomed_; }

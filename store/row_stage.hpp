@@ -1,6 +1,6 @@
 // Second stage of the committer: rows. One thread takes the groups whose bodies are durable and the
 // changes that sidecars and the command line ask for, writes them as one WriteBatch into mail/,
-// fsyncs, and tells everybody concerned.
+// fsyncs when somebody asked for a change (redo_log.hpp), and tells everybody concerned.
 #pragma once
 
 #include <atomic>
@@ -21,6 +21,7 @@
 #include "store/expunge_collector.hpp"
 #include "store/mailbox_removal.hpp"
 #include "store/recovery.hpp"
+#include "store/redo_log.hpp"
 #include "store/remembered_replies.hpp"
 #include "store/row_batch.hpp"
 #include "store/row_inbox.hpp"
@@ -63,9 +64,15 @@ class RowStage {
   void stage_groups();
   void stage_request(SpoolRequest& request);
   void finish_body_group();
-  /// Body id block and low-water mark, when they are due.
+  /// Clock row, redo position, body id block and low-water mark, when they are due.
   void stage_marks();
+  /// Whether this group must be on disk before anybody hears of it. Arrivals alone need not: their
+  /// redo record is.
+  bool must_sync() const noexcept;
   void commit_group();
+  /// fsyncs rows that were written without, when there was no reason to for a while.
+  void sync_idle();
+  void rows_synced();
   void after_success();
   void after_failure(const rocksdb::Status& status);
   void complete_requests();
@@ -78,6 +85,7 @@ class RowStage {
   const ViewHorizon& horizon_;
   CompletionSink& sink_;
   const ChangeListener on_change_;
+  const std::chrono::milliseconds sync_after_;
   BodyStage* bodies_ = nullptr;
   std::thread thread_;
   std::atomic<StorePosition> position_{0};
@@ -114,6 +122,12 @@ class RowStage {
   std::vector<BodyId> deleted_;                       // in this group
   std::vector<DoomedBody> undeliverable_;             // durable bodies that get no rows
   std::set<std::uint64_t> orphans_;                   // such bodies, until they are gone
+
+  schema::GroupPosition applied_;           // redo position of what is staged
+  std::uint64_t applied_synced_below_ = 0;  // groups the body stage knows to be synced
+  bool applied_moved_ = false;              // in this group
+  std::uint32_t unsynced_groups_ = 0;
+  MonoTime oldest_unsynced_{};
 
   std::uint64_t clock_tick_;
   bool clock_due_ = false;

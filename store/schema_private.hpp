@@ -11,7 +11,9 @@
 //              'w'                       body:be64    every body below is referenced or gone
 //              'd' body:be64             chunks:be32  unreferenced body, to be deleted
 //              'x' mailbox:be64          empty        deleted mailbox, to be emptied
-//              'e' tick:be64 mailbox:be64 uid:be32    modseq:be64  expunge row, to be collected
+//              'r'                       group:be64 index:be32  redo_log.hpp: rows are written up
+//              to it 'e' tick:be64 mailbox:be64 uid:be32    modseq:be64  expunge row, to be
+//              collected
 #pragma once
 
 #include <cstdint>

@@ -15,10 +15,11 @@ namespace postern::store {
 /// How a commit ended.
 enum class SpoolOutcome {
   pending,     ///< not answered yet
-  durable,     ///< bodies and rows are on disk, fsynced: the only outcome that may become a 250
+  durable,     ///< on disk, fsynced, and visible: the only outcome that may become a 250
   store_busy,  ///< the engine would stall or the queue is full: try again later (452 4.3.1)
   no_space,    ///< the disk is full (452 4.3.1)
-  failed,      ///< the store reports an error; nothing of this message is visible (451 4.3.0)
+  failed,  ///< the store reports an error; nothing of this message is visible (451 4.3.0), unless
+           ///< an fsync failed: then the next start finds out whether it is there, whole
 };
 
 /// One message handed to the store by a session. The driver creates it, keeps it alive (it owns it

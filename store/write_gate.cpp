@@ -11,7 +11,16 @@ rocksdb::Status WriteGate::write(rocksdb::WriteBatch& batch, bool sync) {
   options.sync = sync;
   // A stalled database must cost the client a quick 452 and not a hanging connection.
   options.no_slowdown = true;
-  const rocksdb::Status status = db_.Write(options, &batch);
+  return judge(db_.Write(options, &batch));
+}
+
+rocksdb::Status WriteGate::sync() {
+  if (!stopped_.ok()) return stopped_;
+  if (health_.failed()) return rocksdb::Status::Aborted("the store has failed", health_.why());
+  return judge(db_.SyncWAL());
+}
+
+rocksdb::Status WriteGate::judge(const rocksdb::Status& status) {
   if (status.IsNoSpace()) {
     stopped_ = status;
   } else if (!status.ok() && !status.IsIncomplete()) {

@@ -17,11 +17,16 @@ class WriteGate {
   /// remembers how it ended. Errors other than "busy" and "disk full" latch the health as failed.
   rocksdb::Status write(rocksdb::WriteBatch& batch, bool sync);
 
+  /// fsyncs what was written without `sync`. Errors as above.
+  rocksdb::Status sync();
+
   /// Call once a turn: when a full disk has room again, asks RocksDB to resume, at most once a
   /// second.
   void try_resume(MonoTime now);
 
  private:
+  rocksdb::Status judge(const rocksdb::Status& status);
+
   rocksdb::DB& db_;
   EngineHealthState& health_;
   rocksdb::Status stopped_;  // the NoSpace status it stopped with; ok while it runs

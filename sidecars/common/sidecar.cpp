@@ -79,8 +79,9 @@ Result<int> run(const config::DaemonStart& start, Protocol& protocol) {
   shared.workers = std::make_unique<WorkerPool>(config::count_or_cpus(runtime.worker_threads),
                                                 kWorkerQueueMax, "reader");
   const std::uint32_t cores = config::count_or_cpus(runtime.cores);
-  const CoreGroup::Options options{
-      .count = cores, .ring = config::ring_options(runtime), .pin = cores > 1};
+  const CoreGroup::Options options{.count = cores,
+                                   .ring = config::ring_options(runtime),
+                                   .pin = config::pins_cores(runtime, cores)};
   auto group = CoreGroup::start(options, [&](EventLoop& loop, std::uint32_t index) {
     return SidecarCore::create(loop, index, shared);
   });

@@ -27,6 +27,8 @@ constexpr Range kReceiveBufferOctets{.min = 1 << 10, .max = 1 << 20};
 // An hour: service managers kill a stopping process long before.
 constexpr Range kDrainTimeout{.min = 0, .max = 3600};
 constexpr Range kDiskFreeMin{.min = 1ull << 20, .max = 1ull << 50, .zero_is_off = true};
+constexpr Choice<PinCores> kPinCores[] = {
+    {"auto", PinCores::automatic}, {"always", PinCores::always}, {"never", PinCores::never}};
 // Less than 16 MiB cannot hold a few large messages in flight; there is no "no limit": memory is
 // finite.
 constexpr Range kMemoryBudget{.min = 16ull << 20, .max = 1ull << 40};
@@ -102,6 +104,11 @@ void bind(Binder& b, TlsSettings& s) {
 void bind(Binder& b, RuntimeSettings& s) {
   b.count("cores", s.cores, kCores,
           "Event loops of each process, one per core. 0: as many as CPUs are available.");
+  // Bound to every CPU there is, a loop waits behind the committer's threads and the kernel's while
+  // another CPU idles: bench/smtp/run on 2 CPUs, kept connections, loses a tenth to a fifth by it.
+  b.choice<PinCores>("pin_cores", s.pin_cores, kPinCores,
+                     "Whether each event loop is bound to a CPU: auto binds them when there are "
+                     "more CPUs than loops, so that the committer has one too.");
   b.count("worker_threads", s.worker_threads, kWorkerThreads,
           "Threads for password hashes and for reading the store. 0: one per CPU.");
   b.count("receive_buffers", s.receive_buffers, kReceiveBuffers,

@@ -63,4 +63,9 @@ std::uint32_t count_or_cpus(std::uint32_t configured) {
   return configured != 0 ? configured : available_cpus();
 }
 
+bool pins_cores(const RuntimeSettings& settings, std::uint32_t cores) {
+  if (settings.pin_cores == PinCores::automatic) return cores > 1 && cores < available_cpus();
+  return settings.pin_cores == PinCores::always;
+}
+
 }  // namespace postern::config

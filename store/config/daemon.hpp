@@ -26,5 +26,7 @@ std::expected<DaemonStart, int> start_daemon(int argc, char** argv, const std::s
 RingOptions ring_options(const RuntimeSettings& settings);
 /// `configured`, or one per available CPU when it is 0.
 std::uint32_t count_or_cpus(std::uint32_t configured);
+/// Whether `cores` event loops are bound to CPUs.
+bool pins_cores(const RuntimeSettings& settings, std::uint32_t cores);
 
 }  // namespace postern::config

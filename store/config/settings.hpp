@@ -59,9 +59,17 @@ struct TlsSettings {
   friend bool operator==(const TlsSettings&, const TlsSettings&) = default;
 };
 
+/// When event loops are bound to a CPU each.
+enum class PinCores : std::uint8_t {
+  automatic,  ///< when there are more CPUs than loops
+  always,
+  never,
+};
+
 /// [runtime]
 struct RuntimeSettings {
   std::uint32_t cores = 0;  ///< event loops a process runs; 0: one per available CPU
+  PinCores pin_cores = PinCores::automatic;
   /// Bounded pool for password hashes and store reads; 0: one per CPU.
   std::uint32_t worker_threads = 0;
   /// Receive buffers a core shares among its connections (power of two). An idle connection holds

@@ -10,7 +10,9 @@
 #include <thread>
 #include <unistd.h>
 
+#include "store/engine_open.hpp"
 #include "tests/unit/store/engine_harness.hpp"
+#include "tests/unit/store/power_loss_env.hpp"
 
 namespace postern::store::testing {
 namespace {
@@ -57,6 +59,7 @@ std::string text_of(std::uint32_t round, std::uint32_t number) {
 constexpr const char* kPathVariable = "STORE_CRASH_PATH";
 constexpr const char* kPipeVariable = "STORE_CRASH_PIPE";
 constexpr const char* kRoundVariable = "STORE_CRASH_ROUND";
+constexpr const char* kPowerVariable = "STORE_CRASH_POWER_LOSS";
 
 /// The mailboxes of the accounts, which both processes know in the same order.
 std::vector<MailboxId> inboxes_of(const Engine& engine) {
@@ -69,7 +72,10 @@ std::vector<MailboxId> inboxes_of(const Engine& engine) {
 /// expunged.
 [[noreturn]] void run_child(const std::string& path, int pipe, std::uint32_t round) {
   LedgerSink sink(pipe, round);
-  auto opened = Engine::open({.path = path, .body_memtable_octets = 1 << 20}, sink);
+  const auto power_loss = power_loss_env();
+  const bool loses_power = std::getenv(kPowerVariable) != nullptr;
+  auto opened = open_engine({.path = path, .body_memtable_octets = 1 << 20}, sink,
+                            loses_power ? power_loss.get() : nullptr);
   if (!opened) ::_exit(2);
   Engine& engine = **opened;
   const std::vector<MailboxId> inboxes = inboxes_of(engine);
@@ -112,8 +118,12 @@ TEST(EngineCrashChild, DISABLED_Run) {
             static_cast<std::uint32_t>(std::atoi(std::getenv(kRoundVariable))));
 }
 
-pid_t start_child(const std::string& path, int pipe, std::uint32_t round) {
-  const std::string variables[] = {std::string(kPathVariable) + "=" + path,
+enum class Crash { killed, power_lost };
+
+pid_t start_child(const std::string& path, int pipe, std::uint32_t round, Crash crash) {
+  const std::string variables[] = {crash == Crash::power_lost ? std::string(kPowerVariable) + "=1"
+                                                              : std::string("STORE_CRASH_KILL=1"),
+                                   std::string(kPathVariable) + "=" + path,
                                    std::string(kPipeVariable) + "=" + std::to_string(pipe),
                                    std::string(kRoundVariable) + "=" + std::to_string(round)};
   std::vector<char*> environment;
@@ -129,7 +139,14 @@ pid_t start_child(const std::string& path, int pipe, std::uint32_t round) {
   return child;
 }
 
-TEST(EngineCrash, WhatWasAcknowledgedIsThereExactlyOnce) {
+class EngineCrash : public ::testing::TestWithParam<Crash> {};
+
+INSTANTIATE_TEST_SUITE_P(, EngineCrash, ::testing::Values(Crash::killed, Crash::power_lost),
+                         [](const auto& one) {
+                           return one.param == Crash::killed ? "Killed" : "PowerLost";
+                         });
+
+TEST_P(EngineCrash, WhatWasAcknowledgedIsThereExactlyOnce) {
   TempDir dir;
   std::vector<MailboxId> inboxes;
   {
@@ -148,7 +165,7 @@ TEST(EngineCrash, WhatWasAcknowledgedIsThereExactlyOnce) {
     int pipe[2];
     ASSERT_EQ(::pipe(pipe), 0);
     ASSERT_EQ(::fcntl(pipe[0], F_SETFD, FD_CLOEXEC), 0);
-    const pid_t child = start_child(dir.path(), pipe[1], round);
+    const pid_t child = start_child(dir.path(), pipe[1], round, GetParam());
     ASSERT_GT(child, 0);
     ::close(pipe[1]);
     // Every fourth child is killed at a random time after its start, which may be during recovery;

@@ -176,8 +176,17 @@ TEST_F(EngineFault, StalledRowsAreBusyAndPass) {
     durable += outcome == SpoolOutcome::durable;
   }
   EXPECT_EQ(outcome, SpoolOutcome::store_busy);
-  const auto mutation =
-      store_->apply(Expunge{.mailbox = inbox_, .uids = {{1, 1}}, .only_deleted = false});
+  // RocksDB slows down before it stops, and lets small writes pass meanwhile: until it stops.
+  Result<MutationReply> mutation;
+  for (int i = 0; i < 5000 && mutation; ++i) {
+    durable += store_->deliver(inboxes, "more") == SpoolOutcome::durable;
+    mutation = store_->apply(
+        StoreFlags{.mailbox = inbox_,
+                   .uids = {{1, 1}},
+                   .mode = i % 2 == 0 ? StoreFlags::Mode::add : StoreFlags::Mode::remove,
+                   .system_flags = static_cast<std::uint16_t>(Flag::seen)});
+  }
+  ASSERT_FALSE(mutation.has_value());
   EXPECT_EQ(mutation.error().code, ErrorCode::unavailable);
   faults_.mail_flush_stuck = false;
   EXPECT_TRUE(recovers());
@@ -198,20 +207,21 @@ TEST_F(EngineFault, FailedSyncOfBodiesLatches) {
   EXPECT_EQ(store_->deliver({inbox_}, "later"), SpoolOutcome::failed);
   const auto mutation = store_->apply(Expunge{.mailbox = inbox_, .uids = {{1, 1}}});
   EXPECT_FALSE(mutation.has_value());
+  // Written and not synced: it may or may not be there, but whole; what was refused later is not.
   const StoreContents contents = reopen_and_read();
-  EXPECT_EQ(contents.mailboxes.at(inbox_).messages.size(), 1u);
+  EXPECT_GE(contents.mailboxes.at(inbox_).messages.size(), 1u);
+  EXPECT_LE(contents.mailboxes.at(inbox_).messages.size(), 2u);
 }
 
 TEST_F(EngineFault, FailedSyncOfRowsLatchesAndNeverDamages) {
   faults_.mail = Faults::Kind::io_error_sync;
-  EXPECT_EQ(store_->deliver({inbox_}, "during"), SpoolOutcome::failed);
-  EXPECT_EQ(store_->engine().health(), EngineHealth::failed);
+  EXPECT_EQ(store_->deliver({inbox_}, "during"), SpoolOutcome::durable) << "its redo record is";
   EXPECT_FALSE(store_->apply(AddUser{.name = "bob@example.net"}).has_value());
+  EXPECT_EQ(store_->engine().health(), EngineHealth::failed);
   const auto relayed = make_relayed("x");
   EXPECT_EQ(store_->submit(*relayed), SpoolOutcome::failed);
-  // The row was written and not synced: it may or may not be there, but never without its body.
   const StoreContents contents = reopen_and_read();
-  EXPECT_GE(contents.mailboxes.at(inbox_).messages.size(), 1u);
+  EXPECT_EQ(contents.mailboxes.at(inbox_).messages.size(), 2u);
 }
 
 TEST(EngineDisk, LowSpaceIsRefusedBeforeAnythingIsWritten) {

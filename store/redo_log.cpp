@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "store/envelope_codec.hpp"
 #include "store/octet_codec.hpp"
 
 namespace postern::store::schema {
@@ -17,15 +18,17 @@ constexpr std::uint8_t kBody8bit = 1 << 1;
 // Every member is named: one that is added to the envelope without a line here does not compile,
 // instead of being forgotten by a power loss.
 void append_envelope(std::string& out, const Envelope& envelope) {
-  const auto& [reverse_path, recipients, identity, client, smtputf8, body_8bit] = envelope;
+  const auto& [reverse_path, recipients, identity, client, smtputf8, body_8bit, options] = envelope;
   append_be(out,
             static_cast<std::uint8_t>((smtputf8 ? kSmtputf8 : 0) | (body_8bit ? kBody8bit : 0)));
   append_string(out, reverse_path);
   append_string(out, identity);
   append_string(out, client);
+  append_options(out, options);
   append_be(out, static_cast<std::uint32_t>(recipients.size()));
-  for (const auto& [address, mailboxes] : recipients) {
+  for (const auto& [address, mailboxes, recipient_options] : recipients) {
     append_string(out, address);
+    append_options(out, recipient_options);
     append_be(out, static_cast<std::uint32_t>(mailboxes.size()));
     for (const MailboxId mailbox : mailboxes) append_be(out, raw(mailbox));
   }
@@ -40,6 +43,7 @@ std::optional<std::uint32_t> read_count(OctetReader& in, std::size_t octets_min)
 
 bool read_recipient(OctetReader& in, EnvelopeRecipient& recipient) {
   recipient.address = in.string();
+  if (!read_options(in, recipient.options)) return false;
   const auto mailboxes = read_count(in, 8);
   if (!mailboxes) return false;
   for (std::uint32_t i = 0; i < *mailboxes; ++i) {
@@ -55,6 +59,7 @@ bool read_envelope(OctetReader& in, Envelope& envelope) {
   envelope.reverse_path = in.string();
   envelope.identity = in.string();
   envelope.client = in.string();
+  if (!read_options(in, envelope.options)) return false;
   const auto recipients = read_count(in, 8);
   if (!recipients || *recipients == 0) return false;
   for (std::uint32_t i = 0; i < *recipients; ++i) {

@@ -139,7 +139,7 @@ Settings unusual() {
   s.state = "/srv/\"quoted\"\\back\ttab\x7f";
   s.tls = {"/c.pem",    "/k.pem",  TlsVersion::v1_3,
            seconds(77), "/ca.pem", {{"/c2.pem", "/k2.pem", {"a.example.org", "*.b.example.org"}}}};
-  s.runtime = {3, 5, 64, 2048, seconds(61)};
+  s.runtime = {3, PinCores::never, 5, 64, 2048, seconds(61)};
   s.log = {"debug", "json"};
   s.metrics = {"[::1]:9125", "127.0.0.1:9126", "127.0.0.1:9127"};
   s.store = {"/p", "/s", 1ull << 41, (64ull << 20) + 1, 100};

@@ -25,7 +25,9 @@ SpoolRequest sample() {
                       .identity = "ann@example.net",
                       .client = "192.0.2.1 host.example",
                       .smtputf8 = true,
-                      .body_8bit = true};
+                      .body_8bit = true,
+                      .options = {.require_tls = true, .priority = -3, .envelope_id = "QQ314"}};
+  request.envelope.recipients[1].options = {.notify = kNotifySuccess, .orcpt = "rfc822;far@x"};
   return request;
 }
 
@@ -40,9 +42,11 @@ void expect_same(const SpoolRequest& a, const SpoolRequest& b) {
   EXPECT_EQ(a.envelope.client, b.envelope.client);
   EXPECT_EQ(a.envelope.smtputf8, b.envelope.smtputf8);
   EXPECT_EQ(a.envelope.body_8bit, b.envelope.body_8bit);
+  EXPECT_EQ(a.envelope.options, b.envelope.options);
   ASSERT_EQ(a.envelope.recipients.size(), b.envelope.recipients.size());
   for (std::size_t i = 0; i < a.envelope.recipients.size(); ++i) {
     EXPECT_EQ(a.envelope.recipients[i].address, b.envelope.recipients[i].address);
+    EXPECT_EQ(a.envelope.recipients[i].options, b.envelope.recipients[i].options);
     EXPECT_EQ(a.envelope.recipients[i].mailboxes, b.envelope.recipients[i].mailboxes);
   }
 }

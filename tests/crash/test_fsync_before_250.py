@@ -58,13 +58,21 @@ class Strace:
         self.popen.stderr.close()
 
     def completed_syncs(self):
-        """[(moment, text)] of successful fsync and fdatasync calls; complete once strace has been left."""
-        result = []
+        """[(moment of the end, text)] of successful fsync and fdatasync calls; complete once strace has been left."""
+        result, unfinished = [], {}
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 match = re.match(r"(\d+)\s+(\d+\.\d+) (.*)", line)
-                if match and "sync" in match[3] and re.search(r"= 0\b", match[3]):
-                    result.append((float(match[2]), match[3]))
+                if not match or "sync" not in match[3]:
+                    continue
+                thread, moment, text = match[1], float(match[2]), match[3]
+                if "<unfinished" in text:  # another thread's call came between its begin and its end
+                    unfinished[thread] = text
+                    continue
+                if "resumed>" in text:
+                    text = unfinished.pop(thread, "") + text
+                if re.search(r"= 0\b", text):
+                    result.append((moment, text))
         return result
 
 

@@ -8,6 +8,44 @@
 
 namespace postern::gateway {
 
+namespace {
+
+Metric metric_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::not_allowed:
+      return kRefusedNotAllowed;
+    case Verdict::denied:
+      return kRefusedDenied;
+    case Verdict::per_source:
+      return kRefusedPerSource;
+    case Verdict::connections:
+    case Verdict::admitted:
+      break;
+  }
+  return kRefusedConnections;
+}
+
+// MS-OXSMTP 3.2.7 has one answer for "not configured for you" (SMTP-15) and another for an address
+// that a gateway (RFC 5321 2.3.10: our relay role) was told to refuse (SMTP-18).
+smtp::Refusal refusal_of(Verdict verdict, config::SmtpListenerSettings::Role role) {
+  switch (verdict) {
+    case Verdict::denied:
+      return role == config::SmtpListenerSettings::Role::relay
+                 ? smtp::Refusal::address_not_allowed
+                 : smtp::Refusal::binding_not_configured;
+    case Verdict::not_allowed:
+      return smtp::Refusal::binding_not_configured;
+    case Verdict::per_source:
+      return smtp::Refusal::connections_per_source;
+    case Verdict::connections:
+    case Verdict::admitted:
+      break;
+  }
+  return smtp::Refusal::connections;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<CoreService>> GatewayCore::create(EventLoop& loop, std::uint32_t index,
                                                          GatewayShared& shared,
                                                          CompletionQueue& completions,
@@ -25,7 +63,7 @@ Result<std::unique_ptr<CoreService>> GatewayCore::create(EventLoop& loop, std::u
       return std::unexpected(started.error());
     }
   }
-  core->listeners_.start();
+  for (auto& acceptor : core->acceptors_) acceptor->start();
   return core;
 }
 
@@ -51,37 +89,61 @@ GatewayCore::GatewayCore(EventLoop& loop, std::uint32_t index, GatewayShared& sh
 GatewayCore::~GatewayCore() = default;
 
 Result<void> GatewayCore::open_listeners() {
-  for (auto& state : shared_.listeners) {
-    auto opened = listeners_.open(
-        loop_, state->addresses, state->settings.backlog,
-        [this, state = state.get()](const SocketAddress& address, UniqueFd accepted) {
-          accept(*state, address, std::move(accepted));
-        });
+  for (auto& shared : shared_.listeners) {
+    ListenerState* const state = shared.get();
+    Acceptor::Events events{
+        .arrived = [this, state](Arrival arrival) { accept(*state, std::move(arrival)); },
+        .dropped =
+            [this, state](const PeerFacts& peer, Verdict verdict) {
+              cells_.add(kConnectionsAccepted);
+              count_refusal(*state, peer, metric_of(verdict), name_of(verdict));
+            },
+        .proxy_failed =
+            [this, state](const PeerFacts& peer, const char* why) {
+              cells_.add(kConnectionsAccepted);
+              count_refusal(*state, peer, kRefusedProxy, why);
+            }};
+    acceptors_.push_back(std::make_unique<Acceptor>(loop_, *state->gate, std::move(events)));
+    auto opened = acceptors_.back()->open(state->addresses, state->settings.backlog);
     if (!opened) return opened;
   }
   return {};
 }
 
-void GatewayCore::accept(ListenerState& state, const SocketAddress& address, UniqueFd fd) {
-  const std::uint32_t open = state.open_connections.fetch_add(1, std::memory_order_relaxed) + 1;
+void GatewayCore::accept(ListenerState& state, Arrival arrival) {
   cells_.add(kConnectionsAccepted);
   cells_.set(kConnectionsOpen, cells_.get(kConnectionsOpen) + 1);
-  PeerFacts peer = peer_facts(fd.get(), address);
   const ConnectionOptions options{.tls = tls_.get(),
                                   .implicit_tls = state.settings.tls == config::TlsMode::implicit};
-  SmtpConnection& connection = connections_.add(
-      std::make_unique<SmtpConnection>(*this, state, std::move(fd), std::move(peer), options));
-  if (state.settings.connections_max != 0 && open > state.settings.connections_max) {
-    cells_.add(kConnectionsRefused);
-    connection.refuse(smtp::Refusal::connections);
-  } else if (shared_.engine->health() == store::EngineHealth::failed) {
-    cells_.add(kConnectionsRefused);
+  const Verdict verdict = arrival.admission.verdict();
+  const PeerFacts peer = arrival.peer;
+  const std::string early_input = std::move(arrival.early_input);
+  SmtpConnection& connection =
+      connections_.add(std::make_unique<SmtpConnection>(*this, state, std::move(arrival), options));
+  const store::EngineHealth health = shared_.engine->health();
+  if (verdict != Verdict::admitted) {
+    count_refusal(state, peer, metric_of(verdict), name_of(verdict));
+    connection.refuse(refusal_of(verdict, state.settings.role));
+  } else if (health == store::EngineHealth::failed) {
+    count_refusal(state, peer, kRefusedUnavailable, "unavailable");
     connection.refuse(smtp::Refusal::unavailable);
-  } else if (shared_.engine->health() == store::EngineHealth::disk_low) {
-    cells_.add(kConnectionsRefused);
+  } else if (health == store::EngineHealth::disk_low) {
+    count_refusal(state, peer, kRefusedResources, "resources");
     connection.refuse(smtp::Refusal::out_of_resources);
   }
-  connection.start();
+  connection.start(early_input);
+}
+
+void GatewayCore::count_refusal(const ListenerState& state, const PeerFacts& peer, Metric metric,
+                                const char* reason) {
+  cells_.add(kConnectionsRefused);
+  cells_.add(metric);
+  log::event(log::Level::info, "smtp.connection.refused",
+             {{"listener", state.settings.name},
+              {"client", peer.address},
+              {"port", peer.port},
+              {"proxy", peer.proxy},
+              {"reason", reason}});
 }
 
 bool GatewayCore::take_completions() {
@@ -106,12 +168,15 @@ void GatewayCore::follow_directory() {
 
 void GatewayCore::begin_drain() {
   draining_ = true;
-  listeners_.stop();
+  for (auto& acceptor : acceptors_) acceptor->stop();
   connections_.for_each([](SmtpConnection& connection) { connection.begin_shutdown(); });
 }
 
 bool GatewayCore::drained() const {
-  if (!draining_ || !listeners_.stopped() || !connections_.empty()) return false;
+  const auto stopped = [](const auto& acceptor) { return acceptor->stopped(); };
+  if (!draining_ || !std::ranges::all_of(acceptors_, stopped) || !connections_.empty()) {
+    return false;
+  }
   if (service_ == nullptr) return true;
   // Sidecars keep the store service until the last mail session of the gateway has ended.
   service_->begin_drain();

@@ -5,12 +5,13 @@
 #include <memory>
 #include <vector>
 
+#include "gateway/metric_ids.hpp"
 #include "gateway/shared.hpp"
 #include "gateway/smtp/message_id.hpp"
 #include "gateway/smtp_connection.hpp"
+#include "runtime/acceptor.hpp"
 #include "runtime/connection_set.hpp"
 #include "runtime/core_group.hpp"
-#include "runtime/listener.hpp"
 
 namespace postern::gateway {
 
@@ -48,7 +49,9 @@ class GatewayCore final : public CoreService, private smtp::SmtpPolicy {
   GatewayCore(EventLoop& loop, std::uint32_t index, GatewayShared& shared,
               CompletionQueue& completions, StoreService* service);
   Result<void> open_listeners();
-  void accept(ListenerState& state, const SocketAddress& address, UniqueFd fd);
+  void accept(ListenerState& state, Arrival arrival);
+  void count_refusal(const ListenerState& state, const PeerFacts& peer, Metric metric,
+                     const char* reason);
   bool take_completions();
   // Rates are counted by nobody yet: every message is admitted.
   bool admit_message(const PeerFacts&, std::string_view, Now) override { return true; }
@@ -66,7 +69,7 @@ class GatewayCore final : public CoreService, private smtp::SmtpPolicy {
   std::unique_ptr<TlsContext> tls_;
   std::uint64_t directory_generation_ = 0;
   store::DirectoryPtr directory_;
-  ListenerSet listeners_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;  // one a listener
   ConnectionSet<SmtpConnection> connections_;
   std::int64_t held_octets_ = 0;        // of messages in memory, this core's connections together
   const std::int64_t held_octets_max_;  // this core's share of [store] memory_budget_octets

@@ -12,6 +12,7 @@
 #include "runtime/log.hpp"
 #include "runtime/process.hpp"
 #include "runtime/serve.hpp"
+#include "store/config/access.hpp"
 #include "store/config/daemon.hpp"
 
 namespace postern::gateway {
@@ -61,6 +62,9 @@ Result<void> prepare_listeners(GatewayShared& shared) {
     auto addresses = parse_free_addresses(settings.addresses);
     if (!addresses) return std::unexpected(addresses.error());
     state->addresses = std::move(*addresses);
+    auto rules = config::access_rules(settings);
+    if (!rules) return std::unexpected(rules.error());
+    state->gate = std::make_unique<ConnectionGate>(std::move(*rules));
     state->profile =
         smtp::SmtpProfile::make(settings, shared.settings.hostname, shared.tls_configured());
     shared.listeners.push_back(std::move(state));

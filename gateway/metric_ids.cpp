@@ -24,6 +24,11 @@ std::vector<metrics::Description> describe_metrics() {
       {"postern_messages_expired_total", "Messages removed because of their age", Kind::counter, "",
        ""},
   };
+  for (const char* reason : {"not_allowed", "denied", "connections", "per_source", "proxy",
+                             "unavailable", "resources"}) {
+    all.push_back({"postern_smtp_connections_refused_total", "SMTP connections refused at once",
+                   Kind::counter, "reason", reason});
+  }
   POSTERN_ASSERT(all.size() == kMetricCount);
   return all;
 }

@@ -25,6 +25,13 @@ enum Metric : std::size_t {
   kTlsHandshakeFailures,
   kServiceRequests,
   kMessagesExpired,
+  kRefusedNotAllowed,
+  kRefusedDenied,
+  kRefusedConnections,
+  kRefusedPerSource,
+  kRefusedProxy,
+  kRefusedUnavailable,
+  kRefusedResources,
   kMetricCount,
 };
 

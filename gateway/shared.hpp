@@ -1,13 +1,13 @@
 // What the gateway's cores share: read-only after start-up, or thread-safe by itself.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "gateway/smtp/profile.hpp"
+#include "runtime/connection_gate.hpp"
 #include "runtime/metrics.hpp"
 #include "runtime/socket_address.hpp"
 #include "runtime/spsc_queue.hpp"
@@ -19,12 +19,12 @@
 
 namespace postern::gateway {
 
-/// One configured listener: what its sessions follow, and how many there are on all cores together.
+/// One configured listener: what its sessions follow, and who gets in, on all cores together.
 struct ListenerState {
   config::SmtpListenerSettings settings;
   std::vector<SocketAddress> addresses;
   std::shared_ptr<const smtp::SmtpProfile> profile;
-  alignas(kCacheLineOctets) std::atomic<std::uint32_t> open_connections{0};
+  std::unique_ptr<ConnectionGate> gate;
 };
 
 /// Owned by main(); outlives the cores.

@@ -26,12 +26,13 @@ smtp::VerifyReply to_reply(const store::AuthOutcome& outcome) {
 
 }  // namespace
 
-SmtpConnection::SmtpConnection(GatewayCore& core, ListenerState& listener, UniqueFd fd,
-                               PeerFacts peer, ConnectionOptions options)
-    : Connection(core.loop(), std::move(fd), options),
+SmtpConnection::SmtpConnection(GatewayCore& core, ListenerState& listener, Arrival arrival,
+                               ConnectionOptions options)
+    : Connection(core.loop(), std::move(arrival.fd), options),
       core_(core),
       listener_(listener),
-      peer_(std::move(peer)),
+      admission_(std::move(arrival.admission)),
+      peer_(std::move(arrival.peer)),
       session_(listener.profile, peer_,
                {.ids = &core.message_ids(),
                 .observer = this,
@@ -40,7 +41,6 @@ SmtpConnection::SmtpConnection(GatewayCore& core, ListenerState& listener, Uniqu
 
 SmtpConnection::~SmtpConnection() {
   core_.count_held_octets(-held_octets_);
-  listener_.open_connections.fetch_sub(1, std::memory_order_relaxed);
   core_.cells().set(kConnectionsOpen, core_.cells().get(kConnectionsOpen) - 1);
 }
 
@@ -218,6 +218,7 @@ void SmtpConnection::on_session_end(const smtp::SessionSummary& summary) {
              {{"listener", listener_.settings.name},
               {"client", peer_.address},
               {"port", peer_.port},
+              {"proxy", peer_.proxy},
               {"hello", summary.hello},
               {"identity", summary.identity},
               {"reason", smtp::name_of(summary.reason)},

@@ -7,6 +7,7 @@
 
 #include "gateway/shared.hpp"
 #include "gateway/smtp/session.hpp"
+#include "runtime/acceptor.hpp"
 #include "runtime/connection.hpp"
 
 namespace postern::gateway {
@@ -17,7 +18,7 @@ class GatewayCore;
 /// back.
 class SmtpConnection final : public Connection, private smtp::SmtpObserver {
  public:
-  SmtpConnection(GatewayCore& core, ListenerState& listener, UniqueFd fd, PeerFacts peer,
+  SmtpConnection(GatewayCore& core, ListenerState& listener, Arrival arrival,
                  ConnectionOptions options);
   ~SmtpConnection() override;
 
@@ -51,6 +52,7 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
 
   GatewayCore& core_;
   ListenerState& listener_;
+  const Admission admission_;
   const PeerFacts peer_;
   smtp::SmtpSession session_;
   std::unique_ptr<store::SpoolRequest> abandoned_;  // in the store's hands

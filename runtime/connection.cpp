@@ -53,7 +53,7 @@ Connection::~Connection() {
   if (fd_) loop_.ring().close(fd_.release());
 }
 
-void Connection::start() {
+void Connection::start(std::string_view early_input) {
   const Entry entry(*this);
   // The server speaks first: nothing to receive yet, unless the client starts with a TLS hello.
   arm_receive(!options_.implicit_tls);
@@ -61,12 +61,13 @@ void Connection::start() {
     POSTERN_ASSERT(options_.tls != nullptr);
     tls_ = std::make_unique<TlsPipe>(*options_.tls);
     loop_.timers().arm(timer_, loop_.now().mono + kHandshakeTimeout);
-    return;
+  } else {
+    session_open_ = true;
+    open_session(loop_.now());
+    after_session_call();
+    pump();
   }
-  session_open_ = true;
-  open_session(loop_.now());
-  after_session_call();
-  pump();
+  if (!early_input.empty() && phase_ == Phase::open) take_input(early_input);
 }
 
 void Connection::begin_shutdown() {

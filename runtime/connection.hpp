@@ -40,8 +40,9 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Starts receiving and opens the session (after the handshake, on implicit TLS).
-  void start();
+  /// Starts receiving and opens the session (after the handshake, on implicit TLS). `early_input`
+  /// was received before the connection was made (behind a PROXY header) and comes first.
+  void start(std::string_view early_input = {});
   /// Tells the session that the process is stopping.
   void begin_shutdown();
   /// Drops the connection without further words (drain time is over).

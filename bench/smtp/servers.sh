@@ -104,13 +104,19 @@ socket = "$work/postern/postern.sock"
 [[gateway.listener]]
 role = "relay"
 addresses = ["127.0.0.1:$port"]
+connections_per_source_max = 0
+connections_per_source_percent = 0
 tls = "none"
 [[pop3.listener]]
 addresses = ["127.0.0.1:$pop3_port"]
+connections_per_source_max = 0
+connections_per_source_percent = 0
 tls = "none"
 login_plaintext = true
 [[imap.listener]]
 addresses = ["127.0.0.1:$imap_port"]
+connections_per_source_max = 0
+connections_per_source_percent = 0
 tls = "none"
 login_plaintext = true
 TEXT

@@ -7,20 +7,16 @@
 namespace postern::sidecars {
 
 MailConnection::MailConnection(MailService& service, ConnectionSet<MailConnection>& owner,
-                               std::atomic<std::uint32_t>& open_count, EventLoop& event_loop,
-                               UniqueFd fd, OwnedSession session, std::string peer_address,
+                               EventLoop& event_loop, Arrival arrival, OwnedSession session,
                                ConnectionOptions options)
-    : Connection(event_loop, std::move(fd), options),
+    : Connection(event_loop, std::move(arrival.fd), options),
       service_(service),
       owner_(owner),
-      open_count_(open_count),
+      admission_(std::move(arrival.admission)),
       owned_(std::move(session)),
-      peer_address_(std::move(peer_address)) {}
+      peer_address_(std::move(arrival.peer.address)) {}
 
-MailConnection::~MailConnection() {
-  set_interest({});
-  open_count_.fetch_sub(1, std::memory_order_relaxed);
-}
+MailConnection::~MailConnection() { set_interest({}); }
 
 void MailConnection::after_session_call() {
   MailSession& mail = *owned_.session;

@@ -2,11 +2,11 @@
 // service.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "runtime/acceptor.hpp"
 #include "runtime/connection.hpp"
 #include "runtime/connection_set.hpp"
 #include "sidecars/common/mail_service.hpp"
@@ -24,11 +24,9 @@ struct OwnedSession {
 /// back.
 class MailConnection final : public Connection {
  public:
-  /// `service`, `owner` and `loop` are the core's and outlive the connection. `open_count` is the
-  /// listener's count of open connections, which already counts this one; it is lowered at the end.
-  MailConnection(MailService& service, ConnectionSet<MailConnection>& owner,
-                 std::atomic<std::uint32_t>& open_count, EventLoop& loop, UniqueFd fd,
-                 OwnedSession session, std::string peer_address, ConnectionOptions options);
+  /// `service`, `owner` and `loop` are the core's and outlive the connection.
+  MailConnection(MailService& service, ConnectionSet<MailConnection>& owner, EventLoop& loop,
+                 Arrival arrival, OwnedSession session, ConnectionOptions options);
   ~MailConnection() override;
 
   /// The answer to the outstanding request. May come after the client has gone.
@@ -47,7 +45,7 @@ class MailConnection final : public Connection {
 
   MailService& service_;
   ConnectionSet<MailConnection>& owner_;
-  std::atomic<std::uint32_t>& open_count_;
+  const Admission admission_;
   OwnedSession owned_;
   const std::string peer_address_;
   store::MailboxId interest_{};

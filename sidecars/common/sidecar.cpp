@@ -7,6 +7,7 @@
 #include "runtime/process.hpp"
 #include "runtime/serve.hpp"
 #include "sidecars/common/sidecar_core.hpp"
+#include "store/config/access.hpp"
 #include "store/config/daemon.hpp"
 
 namespace postern::sidecars {
@@ -22,12 +23,17 @@ constexpr std::size_t kWorkerQueueMax = 20'000;
 std::vector<metrics::Description> describe_metrics(const std::string& protocol) {
   using metrics::Kind;
   const std::string prefix = "postern_" + protocol;
-  return {
+  std::vector<metrics::Description> all = {
       {prefix + "_connections_total", "Connections", Kind::counter, "outcome", "accepted"},
       {prefix + "_connections_total", "Connections", Kind::counter, "outcome", "refused"},
       {prefix + "_logins_total", "Logins", Kind::counter, "outcome", "ok"},
       {prefix + "_logins_total", "Logins", Kind::counter, "outcome", "failed"},
   };
+  for (const char* reason : {"not_allowed", "denied", "connections", "per_source", "proxy"}) {
+    all.push_back({prefix + "_connections_refused_total", "Connections refused at once",
+                   Kind::counter, "reason", reason});
+  }
+  return all;
 }
 
 Result<void> prepare_listeners(SidecarShared& shared) {
@@ -40,6 +46,9 @@ Result<void> prepare_listeners(SidecarShared& shared) {
     auto addresses = parse_free_addresses(all[index].addresses);
     if (!addresses) return std::unexpected(addresses.error());
     state->addresses = std::move(*addresses);
+    auto rules = config::access_rules(all[index]);
+    if (!rules) return std::unexpected(rules.error());
+    state->gate = std::make_unique<ConnectionGate>(std::move(*rules));
     shared.listeners.push_back(std::move(state));
   }
   return {};
@@ -67,7 +76,7 @@ Result<int> run(const config::DaemonStart& start, Protocol& protocol) {
                              [&shared] {
                                double open = 0;
                                for (const auto& listener : shared.listeners)
-                                 open += listener->open_connections.load();
+                                 open += listener->gate->open();
                                return open;
                              });
   if (const std::string& listen = protocol.metrics_endpoint(shared.settings.metrics);

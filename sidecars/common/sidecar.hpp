@@ -21,6 +21,11 @@ enum Metric : std::size_t {
   kConnectionsRefused,
   kLoginsOk,
   kLoginsFailed,
+  kRefusedNotAllowed,
+  kRefusedDenied,
+  kRefusedConnections,
+  kRefusedPerSource,
+  kRefusedProxy,
   kMetricCount,
 };
 
@@ -42,6 +47,8 @@ class Protocol {
   /// and live as long as the process.
   virtual OwnedSession make_session(std::size_t listener, const PeerFacts& peer,
                                     metrics::Cells& cells) = 0;
+  /// The line, with CRLF, that a client gets in place of a greeting. `why` is a refusal.
+  virtual std::string refusal(Verdict why) const = 0;
 };
 
 /// main() of a sidecar: runs until SIGTERM or SIGINT; returns the exit code.

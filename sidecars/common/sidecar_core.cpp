@@ -1,6 +1,30 @@
 #include "sidecars/common/sidecar_core.hpp"
 
+#include <algorithm>
+
+#include "runtime/log.hpp"
+#include "sidecars/common/refused_session.hpp"
+
 namespace postern::sidecars {
+
+namespace {
+
+Metric metric_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::not_allowed:
+      return kRefusedNotAllowed;
+    case Verdict::denied:
+      return kRefusedDenied;
+    case Verdict::per_source:
+      return kRefusedPerSource;
+    case Verdict::connections:
+    case Verdict::admitted:
+      break;
+  }
+  return kRefusedConnections;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<CoreService>> SidecarCore::create(EventLoop& loop, std::uint32_t index,
                                                          SidecarShared& shared) {
@@ -13,7 +37,7 @@ Result<std::unique_ptr<CoreService>> SidecarCore::create(EventLoop& loop, std::u
   }
   if (auto opened = core->open_listeners(); !opened) return std::unexpected(opened.error());
   core->service_.start();
-  core->listeners_.start();
+  for (auto& acceptor : core->acceptors_) acceptor->start();
   return core;
 }
 
@@ -27,46 +51,69 @@ SidecarCore::SidecarCore(EventLoop& loop, std::uint32_t index, SidecarShared& sh
 SidecarCore::~SidecarCore() = default;
 
 Result<void> SidecarCore::open_listeners() {
-  for (auto& state : shared_.listeners) {
-    auto opened = listeners_.open(
-        loop_, state->addresses, state->settings.backlog,
-        [this, state = state.get()](const SocketAddress& address, UniqueFd accepted) {
-          accept(*state, address, std::move(accepted));
-        });
+  for (auto& shared : shared_.listeners) {
+    ListenerState* const state = shared.get();
+    Acceptor::Events events{
+        .arrived = [this, state](Arrival arrival) { accept(*state, std::move(arrival)); },
+        .dropped =
+            [this, state](const PeerFacts& peer, Verdict verdict) {
+              cells_.add(kConnectionsAccepted);
+              count_refusal(*state, peer, metric_of(verdict), name_of(verdict));
+            },
+        .proxy_failed =
+            [this, state](const PeerFacts& peer, const char* why) {
+              cells_.add(kConnectionsAccepted);
+              count_refusal(*state, peer, kRefusedProxy, why);
+            }};
+    acceptors_.push_back(std::make_unique<Acceptor>(loop_, *state->gate, std::move(events)));
+    auto opened = acceptors_.back()->open(state->addresses, state->settings.backlog);
     if (!opened) return opened;
   }
   return {};
 }
 
-void SidecarCore::accept(ListenerState& state, const SocketAddress& address, UniqueFd fd) {
-  const std::uint32_t open = state.open_connections.fetch_add(1, std::memory_order_relaxed) + 1;
+void SidecarCore::accept(ListenerState& state, Arrival arrival) {
   cells_.add(kConnectionsAccepted);
-  if (state.settings.connections_max != 0 && open > state.settings.connections_max) {
-    // Neither POP3 nor IMAP has a greeting that says "later" to every client: the connection is
-    // closed.
-    state.open_connections.fetch_sub(1, std::memory_order_relaxed);
-    cells_.add(kConnectionsRefused);
-    return;
+  const Verdict verdict = arrival.admission.verdict();
+  OwnedSession session;
+  if (verdict == Verdict::admitted) {
+    session = shared_.protocol->make_session(state.index, arrival.peer, cells_);
+  } else {
+    count_refusal(state, arrival.peer, metric_of(verdict), name_of(verdict));
+    session.session = std::make_unique<RefusedSession>(shared_.protocol->refusal(verdict));
   }
-  const PeerFacts peer = peer_facts(fd.get(), address);
-  OwnedSession session = shared_.protocol->make_session(state.index, peer, cells_);
   const ConnectionOptions options{.tls = tls_.get(),
                                   .implicit_tls = state.settings.tls == config::TlsMode::implicit};
+  const std::string early_input = std::move(arrival.early_input);
   connections_
-      .add(std::make_unique<MailConnection>(service_, connections_, state.open_connections, loop_,
-                                            std::move(fd), std::move(session), peer.address,
-                                            options))
-      .start();
+      .add(std::make_unique<MailConnection>(service_, connections_, loop_, std::move(arrival),
+                                            std::move(session), options))
+      .start(early_input);
+}
+
+void SidecarCore::count_refusal(const ListenerState& state, const PeerFacts& peer, Metric metric,
+                                const char* reason) {
+  cells_.add(kConnectionsRefused);
+  cells_.add(metric);
+  log::event(log::Level::info, shared_.protocol->name() + ".connection.refused",
+             {{"listener", state.settings.name},
+              {"client", peer.address},
+              {"port", peer.port},
+              {"proxy", peer.proxy},
+              {"reason", reason}});
 }
 
 void SidecarCore::begin_drain() {
   draining_ = true;
-  listeners_.stop();
+  for (auto& acceptor : acceptors_) acceptor->stop();
   connections_.for_each([](MailConnection& connection) { connection.begin_shutdown(); });
 }
 
 bool SidecarCore::drained() const {
-  if (!draining_ || !listeners_.stopped() || !connections_.empty()) return false;
+  const auto stopped = [](const auto& acceptor) { return acceptor->stopped(); };
+  if (!draining_ || !std::ranges::all_of(acceptors_, stopped) || !connections_.empty()) {
+    return false;
+  }
   // The link goes last: sessions that end may still have a change under way.
   auto* self = const_cast<SidecarCore*>(this);
   if (!link_stopped_) {

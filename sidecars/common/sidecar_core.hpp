@@ -1,25 +1,24 @@
 // One core of a sidecar: its listeners, its connections, its mail service.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "runtime/acceptor.hpp"
 #include "runtime/core_group.hpp"
-#include "runtime/listener.hpp"
 #include "runtime/socket_address.hpp"
 #include "sidecars/common/mail_connection.hpp"
 #include "sidecars/common/sidecar.hpp"
 
 namespace postern::sidecars {
 
-/// One configured listener and how many connections it has on all cores.
+/// One configured listener, and who gets in, on all cores together.
 struct ListenerState {
   config::MailboxListenerSettings settings;
   std::size_t index = 0;  ///< in Protocol::listeners()
   std::vector<SocketAddress> addresses;
-  alignas(kCacheLineOctets) std::atomic<std::uint32_t> open_connections{0};
+  std::unique_ptr<ConnectionGate> gate;
 };
 
 /// Owned by run_sidecar(); outlives the cores.
@@ -51,14 +50,16 @@ class SidecarCore final : public CoreService {
  private:
   SidecarCore(EventLoop& loop, std::uint32_t index, SidecarShared& shared);
   Result<void> open_listeners();
-  void accept(ListenerState& state, const SocketAddress& address, UniqueFd fd);
+  void accept(ListenerState& state, Arrival arrival);
+  void count_refusal(const ListenerState& state, const PeerFacts& peer, Metric metric,
+                     const char* reason);
 
   EventLoop& loop_;
   SidecarShared& shared_;
   metrics::Cells& cells_;
   std::unique_ptr<TlsContext> tls_;
   MailService service_;
-  ListenerSet listeners_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;  // one a listener
   ConnectionSet<MailConnection> connections_;
   bool draining_ = false;
   bool link_stopped_ = false;

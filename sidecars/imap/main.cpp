@@ -75,6 +75,20 @@ class Imap final : public sidecars::Protocol {
     session->set_observer(observer.get());
     return {std::move(observer), std::move(session)};
   }
+  // RFC 3501 7.1.5: BYE in place of a greeting; RFC 5530 section 3: UNAVAILABLE passes.
+  std::string refusal(Verdict why) const override {
+    switch (why) {
+      case Verdict::not_allowed:
+      case Verdict::denied:
+        return "* BYE Your address may not connect here\r\n";
+      case Verdict::per_source:
+        return "* BYE [UNAVAILABLE] Too many connections from your address\r\n";
+      case Verdict::connections:
+      case Verdict::admitted:
+        break;
+    }
+    return "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
+  }
 
  private:
   config::ImapSettings settings_;

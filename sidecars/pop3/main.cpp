@@ -73,6 +73,20 @@ class Pop3 final : public sidecars::Protocol {
     auto session = std::make_unique<Pop3Session>(profiles_[listener], peer, observer.get());
     return {std::move(observer), std::move(session)};
   }
+  // RFC 3206: SYS/TEMP asks to come again later, SYS/PERM does not.
+  std::string refusal(Verdict why) const override {
+    switch (why) {
+      case Verdict::not_allowed:
+      case Verdict::denied:
+        return "-ERR [SYS/PERM] Your address may not connect here\r\n";
+      case Verdict::per_source:
+        return "-ERR [SYS/TEMP] Too many connections from your address\r\n";
+      case Verdict::connections:
+      case Verdict::admitted:
+        break;
+    }
+    return "-ERR [SYS/TEMP] Too many connections, try again later\r\n";
+  }
 
  private:
   config::Pop3Settings settings_;

@@ -201,16 +201,15 @@ void SmtpConnection::on_recipient_refused(std::string_view address, std::string_
 void SmtpConnection::on_auth(std::string_view mechanism, std::string_view user,
                              smtp::AuthEvent event) {
   const bool ok = event == smtp::AuthEvent::ok;
-  const bool failed = event == smtp::AuthEvent::failed;
-  core_.cells().add(ok ? kAuthOk : failed ? kAuthFailed : kAuthUnavailable);
+  core_.cells().add(ok                                      ? kAuthOk
+                    : event == smtp::AuthEvent::unavailable ? kAuthUnavailable
+                                                            : kAuthFailed);
   log::event(Level::info, ok ? "smtp.auth.ok" : "smtp.auth.failed",
              {{"listener", listener_.settings.name},
               {"client", peer_.address},
               {"mechanism", mechanism},
               {"user", user},
-              {"outcome", ok       ? "ok"
-                          : failed ? "bad_credentials"
-                                   : "unavailable"}});
+              {"outcome", smtp::name_of(event)}});
 }
 
 void SmtpConnection::on_session_end(const smtp::SessionSummary& summary) {

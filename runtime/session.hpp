@@ -35,11 +35,11 @@ struct TlsFacts {
   std::string server_name;  ///< SNI sent by the client, empty if none
   std::uint16_t bits = 0;   ///< symmetric key strength
   /// Subject of the client's certificate (RFC 4514); empty: it has shown none.
-  std::string client_certificate;
+  std::string client_certificate{};
   /// That certificate is signed by an authority of [tls] client_ca.
   bool client_verified = false;
   /// The first e-mail address in a verified certificate: who SASL EXTERNAL says the client is.
-  std::string client_name;
+  std::string client_name{};
 };
 
 /// Where a connection comes from and how it arrived. Fixed for the life of a session.
@@ -49,9 +49,10 @@ struct PeerFacts {
   std::string local_address;  ///< the address it connected to
   std::uint16_t local_port = 0;
   bool is_ipv6 = false;
-  bool trusted =
-      false;          ///< in the listener's `trusted` networks: no limits per source, no penalties
-  std::string proxy;  ///< address of the proxy that named the client; empty: it came directly
+  /// In the listener's `trusted` networks: no limits per source, no penalties.
+  bool trusted = false;
+  /// Address of the proxy that named the client; empty: it came directly.
+  std::string proxy{};
 };
 
 /// What a session wants from its driver. Written by the session, drained by the driver after every

@@ -68,7 +68,7 @@ std::optional<Reply> check_conditions(const Command& command, const Conversation
   }
   if (has(kNeedsHello) && conversation.hello == Hello::none) return Reply::needs_hello;
   if (has(kNeedsEhlo) && conversation.hello != Hello::ehlo) return Reply::needs_ehlo;
-  if (has(kNeedsAuth) && profile.auth_required && !conversation.authenticated()) {
+  if (has(kNeedsAuth) && profile.auth_required && !conversation.may_relay()) {
     return Reply::needs_auth;
   }
   if (has(kNotInTransaction) && conversation.transaction.open) return Reply::during_transaction;

@@ -111,6 +111,10 @@ struct Conversation {
   std::optional<SmtpRequest> request;
 
   bool authenticated() const noexcept { return !identity.empty(); }
+  /// The client may send to anyone: it has logged in, or comes from a network that need not.
+  bool may_relay() const noexcept {
+    return authenticated() || (profile->access.trusted_relay && peer.trusted);
+  }
   /// Input may be consumed.
   bool ready() const noexcept { return wait == Wait::none && !ended && !request; }
   /// A message is being received or committed: shutdown waits for it.

@@ -30,4 +30,18 @@ std::string_view name_of(EndReason reason) noexcept {
   return "unknown";
 }
 
+std::string_view name_of(AuthEvent event) noexcept {
+  switch (event) {
+    case AuthEvent::ok:
+      return "ok";
+    case AuthEvent::failed:
+      return "bad_credentials";
+    case AuthEvent::unavailable:
+      return "unavailable";
+    case AuthEvent::not_here:
+      return "not_here";
+  }
+  return {};
+}
+
 }  // namespace postern::smtp

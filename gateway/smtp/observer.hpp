@@ -40,7 +40,15 @@ struct SessionSummary {
   std::uint32_t commands = 0;
 };
 
-enum class AuthEvent : std::uint8_t { ok, failed, unavailable };
+enum class AuthEvent : std::uint8_t {
+  ok,
+  failed,
+  unavailable,
+  not_here,  ///< the password was right, and the listener is not for this account
+};
+
+/// "ok", "bad_credentials", "unavailable", "not_here": for logs.
+std::string_view name_of(AuthEvent event) noexcept;
 
 /// Implemented by the driver, per connection or per core. Called on the core's thread, from inside
 /// the session's event functions; must not call the session back. `reply` texts are the lines sent

@@ -19,7 +19,9 @@ std::string ehlo_reply(const SmtpProfile& profile, bool in_tls) {
   text += "250-8BITMIME\r\n";
   text += "250-ENHANCEDSTATUSCODES\r\n";
   if (!in_tls && profile.starttls_offered()) text += "250-STARTTLS\r\n";
-  if (profile.auth_allowed(in_tls)) text += "250-AUTH PLAIN LOGIN\r\n";
+  if (profile.auth_allowed(in_tls)) {
+    text += "250-AUTH " + profile.access.mechanism_list() + "\r\n";
+  }
   text += "250-CHUNKING\r\n";
   if (profile.recipients_max != 0) {
     text += "250-LIMITS RCPTMAX=" + std::to_string(profile.recipients_max) + "\r\n";  // RFC 9422
@@ -57,6 +59,7 @@ std::shared_ptr<const SmtpProfile> SmtpProfile::make(const config::SmtpListenerS
   profile->protocol_errors_max = settings.protocol_errors_max;
   profile->logon_failures_max = settings.logon_failures_max;
   profile->command_octets_max = std::max(settings.command_octets_max, kCommandOctetsMin);
+  profile->access = ListenerAccess::make(settings);
   profile->prepare_replies();
   return profile;
 }

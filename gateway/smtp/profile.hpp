@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/smtp/listener_access.hpp"
 #include "runtime/time.hpp"
 #include "store/config/settings.hpp"
 
@@ -38,6 +39,8 @@ struct SmtpProfile {
   std::uint32_t protocol_errors_max = 0;   ///< SMTP-12
   std::uint32_t logon_failures_max = 0;    ///< SMTP-12
   std::uint32_t command_octets_max = 512;  ///< a command line with its CRLF; never off
+
+  ListenerAccess access;
 
   std::string greeting;    ///< "220 ..." line with CRLF
   std::string helo_reply;  ///< "250 ..." line with CRLF

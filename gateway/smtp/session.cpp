@@ -114,6 +114,11 @@ void SmtpSession::on_verified(VerifyReply reply, Now now) {
   switch (reply.outcome) {
     case VerifyOutcome::ok:
       POSTERN_ASSERT(!reply.identity.empty());
+      if (!c.profile->access.admits(reply.identity)) {  // SMTP-15: right account, wrong listener
+        observer.on_auth(c.mechanism_name, reply.identity, AuthEvent::not_here);
+        c.end_with(Reply::refused_binding, EndReason::refused);
+        break;
+      }
       c.identity = std::move(reply.identity);
       observer.on_auth(c.mechanism_name, c.identity, AuthEvent::ok);
       c.reply(Reply::auth_ok);

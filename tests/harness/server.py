@@ -196,10 +196,11 @@ class Postern:
     """A state folder with its configuration, and the processes that run on it.
 
     settings: {"section": {"key": value}} laid over the defaults below; None removes a section. smtp_limits: keys for every SMTP listener.
-    ipv6: listen on [::1] too.
+    mailbox_limits: the same for POP3 and IMAP. ipv6: listen on [::1] too.
     """
 
-    def __init__(self, folder, authority, settings=None, smtp_limits=None, ipv6=False):
+    def __init__(self, folder, authority, settings=None, smtp_limits=None, ipv6=False,
+                 mailbox_limits=None):
         self.folder = str(folder)
         self.authority = authority
         self.ports = Ports()
@@ -209,9 +210,10 @@ class Postern:
         self.user_count = 0
         os.makedirs(self.state, mode=0o755, exist_ok=True)
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(toml(self._settings(settings or {}, smtp_limits or {}, ipv6)))
+            file.write(toml(self._settings(settings or {}, smtp_limits or {}, ipv6,
+                                           mailbox_limits or {})))
 
-    def _settings(self, overrides, smtp_limits, ipv6):
+    def _settings(self, overrides, smtp_limits, ipv6, mailbox_limits):
         def listener(name, tls, **more):
             port = getattr(self.ports, name)
             addresses = [f"127.0.0.1:{port}"] + ([f"[::1]:{port}"] if ipv6 else [])
@@ -235,12 +237,14 @@ class Postern:
                          **smtp_limits),
             ],
             "pop3.listener": [
-                listener("pop3", "starttls"), listener("pop3s", "implicit"),
-                listener("pop3_plain", "none", login_plaintext=True),
+                listener("pop3", "starttls", **mailbox_limits),
+                listener("pop3s", "implicit", **mailbox_limits),
+                listener("pop3_plain", "none", login_plaintext=True, **mailbox_limits),
             ],
             "imap.listener": [
-                listener("imap", "starttls"), listener("imaps", "implicit"),
-                listener("imap_plain", "none", login_plaintext=True),
+                listener("imap", "starttls", **mailbox_limits),
+                listener("imaps", "implicit", **mailbox_limits),
+                listener("imap_plain", "none", login_plaintext=True, **mailbox_limits),
             ],
         }
         for section, keys in overrides.items():

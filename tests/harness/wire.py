@@ -22,9 +22,10 @@ class Closed(Exception):
 
 class Wire:
     def __init__(self, port, address="127.0.0.1", tls=None, time_s=TIMEOUT_S, receive_octets=None,
-                 source=None):
+                 source=None, preface=b"", server_name="localhost"):
         """tls: an ssl.SSLContext for implicit TLS. receive_octets: SO_RCVBUF, for clients that stop reading.
-        source: the address to come from."""
+        source: the address to come from. preface: sent first, in the clear. server_name: for SNI."""
+        self.server_name = server_name
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_octets:
@@ -36,6 +37,8 @@ class Wire:
                 self.socket.bind((source, 0))
             self.socket.connect((address, port))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if preface:
+                self.socket.sendall(preface)
             if tls is not None:
                 self.start_tls(tls)
         except BaseException:
@@ -49,7 +52,7 @@ class Wire:
         self.close()
 
     def start_tls(self, context):
-        self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        self.socket = context.wrap_socket(self.socket, server_hostname=self.server_name)
 
     def send(self, octets):
         self.socket.sendall(octets)

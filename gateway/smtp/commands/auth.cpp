@@ -59,7 +59,8 @@ void run_auth(Conversation& conversation, const CommandCall& call) {
   if (!is_mechanism_name(name) || initial.find(' ') != std::string_view::npos) {
     return conversation.protocol_error(Reply::auth_bad_mechanism_name);
   }
-  std::unique_ptr<sasl::Mechanism> mechanism = sasl::make_mechanism(name);
+  std::unique_ptr<sasl::Mechanism> mechanism;
+  if (conversation.profile->access.offers(name)) mechanism = sasl::make_mechanism(name);
   if (!mechanism) return conversation.protocol_error(Reply::auth_unknown_mechanism);
   // Every mechanism there is sends the password itself (RFC 4954 section 4: 538).
   if (!conversation.profile->auth_allowed(conversation.tls.has_value())) {

@@ -33,7 +33,7 @@ std::optional<Reply> judge(const Conversation& conversation, const Path& path,
     case store::Route::Kind::unknown_user:
       return Reply::unknown_user;
     case store::Route::Kind::remote:
-      return conversation.authenticated() ? std::nullopt : std::optional(Reply::relaying_denied);
+      return conversation.may_relay() ? std::nullopt : std::optional(Reply::relaying_denied);
   }
   return Reply::relaying_denied;
 }

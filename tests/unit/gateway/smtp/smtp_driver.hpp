@@ -96,7 +96,8 @@ inline std::shared_ptr<SmtpProfile> make_profile() {
 
 class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
  public:
-  explicit SmtpDriver(std::shared_ptr<const SmtpProfile> profile = make_profile())
+  explicit SmtpDriver(std::shared_ptr<const SmtpProfile> profile = make_profile(),
+                      bool trusted = false)
       : directory(std::make_shared<FakeDirectory>()),
         session(
             std::move(profile),
@@ -104,7 +105,8 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
                       .port = 4711,
                       .local_address = "192.0.2.25",
                       .local_port = 25,
-                      .is_ipv6 = false},
+                      .is_ipv6 = false,
+                      .trusted = trusted},
             SmtpServices{.ids = &ids, .observer = this, .policy = this, .directory = directory}) {}
 
   // --- what happens ---

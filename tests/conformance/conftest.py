@@ -1,6 +1,8 @@
 """Options, fixtures and the table of the conformance suite. README.md says how to point it at a server."""
 
+import json
 import os
+import re
 import shutil
 import tempfile
 
@@ -45,7 +47,10 @@ def pytest_runtest_logreport(report):
     if "conformance/" not in report.nodeid or _table is None:
         return
     if report.failed:
-        _table.add(report.nodeid, "failed")
+        crash = getattr(report.longrepr, "reprcrash", None)
+        # One line, without what differs between two runs.
+        text = (crash.message if crash else str(report.longrepr)).split("\n")[0]
+        _table.add(report.nodeid, "failed", re.sub(r"0x[0-9a-f]+|[0-9a-f]{24}", "...", text)[:200])
     elif report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         _table.add(report.nodeid, "skipped", reason.removeprefix("Skipped: "))
@@ -125,19 +130,37 @@ def server(_default_target, request):
     return _default_target
 
 
+@pytest.fixture(scope="session")
+def _shared_servers():
+    """Changed servers that several tests use: {settings: Postern}."""
+    servers = {}
+    yield servers
+    for postern in servers.values():
+        postern.close()
+
+
 @pytest.fixture
-def configured(request, work_folder):
-    """A factory: a server with settings of the test's own. smtp: keys of every SMTP listener; settings: sections."""
+def configured(request, work_folder, _shared_servers):
+    """A factory: a server with settings of the test's own. smtp: keys of every SMTP listener; settings: sections.
+    shared: tests that ask for the same settings get the same server, as long as they all say so."""
     made = []
 
-    def make(smtp=None, settings=None, **options):
+    def make(smtp=None, settings=None, shared=False, **options):
         if _foreign(request.config):
             pytest.skip(f"needs a changed configuration: {smtp or settings}")
         authority = request.getfixturevalue("authority")
-        folder = tempfile.mkdtemp(prefix="changed-", dir=work_folder)
-        postern = _start(folder, authority, smtp, settings, **options)
-        made.append(postern)
-        request.node.postern_logs = [(server, {}) for server in made]
+        key = json.dumps([smtp, settings, options], sort_keys=True)
+        postern = _shared_servers.get(key) if shared else None
+        if postern is None:
+            folder = tempfile.mkdtemp(prefix="changed-", dir=work_folder)
+            postern = _start(folder, authority, smtp, settings, **options)
+            if shared:
+                _shared_servers[key] = postern
+            else:
+                made.append(postern)
+        if not hasattr(request.node, "postern_logs"):
+            request.node.postern_logs = []
+        request.node.postern_logs.append((postern, postern.log_sizes() if shared else {}))
         target = OwnTarget(postern, authority)
         target.changed = {name: smtp[key] for name, key in SMTP_KEYS.items() if key in (smtp or {})}
         return target
@@ -158,7 +181,7 @@ def with_limit(server, configured):
         smtp = dict(more)
         if value is not None:
             smtp[SMTP_KEYS[limit]] = value
-        target = configured(smtp=smtp)
+        target = configured(smtp=smtp, shared=True)
         return target, target.expected(limit)
     return make
 

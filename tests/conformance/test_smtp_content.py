@@ -21,8 +21,10 @@ def content(stored):
 
 def received(stored):
     """The first Received field, unfolded."""
-    fields, _ = split_trace(stored)
-    return next(value.decode() for name, value in fields if name == b"received")
+    head = DELIVERY_FIELDS.match(stored)[0]
+    field = re.search(rb"^Received:((?:[^\r\n]|\r\n[ \t])*)", head, re.I | re.M)
+    assert field, f"no Received in {head!r}"
+    return re.sub(r"\r\n[ \t]+", " ", field[1].decode()).strip()
 
 
 TEXTS = {
@@ -121,7 +123,7 @@ def test_smtp_01_received_has_from_by_with_id_and_date(server, account):
     token, mail = server.message(account.name)
     server.deliver(account, mail)
     line = received(server.stored(account, token)[0])
-    assert re.match(r"from client\.example\b", line), line
+    assert re.match(r"from client\.example\b" if server.own else r"from .*\bclient\.example\b", line), line
     assert re.search(r"\[\d+\.\d+\.\d+\.\d+\]|\[IPv6:[0-9a-f:]+\]", line), line
     assert re.search(r"\bby [A-Za-z0-9.-]+\b", line), line
     assert re.search(r"\bid [^\s;]+", line), line
@@ -162,7 +164,7 @@ def test_smtp_01_21_received_names_the_protocol(protocol, kind, hello, tls, logi
         session.send(messages.dot_stuffed(mail))
         assert session.reply().code == 250
     line = received(server.stored(account, token)[0])
-    assert re.search(rf"\bwith {protocol}\b", line), line
+    assert re.search(rf"\bwith {protocol}\b", line, re.I), line
 
 
 def test_smtp_01_a_large_message_arrives_whole(server, account):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from conformance.target import expect
 from harness import messages, wire
 from harness.waiting import scaled
 
@@ -36,11 +37,6 @@ def able(server, how):
     if how == BDAT:
         server.extension(session, "CHUNKING")
     return session
-
-
-def expect(reply, code, enhanced):
-    assert reply.code == code, reply
-    assert reply.text.startswith(enhanced), reply
 
 
 def hop(number, by="relay.example"):

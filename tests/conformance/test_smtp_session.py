@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from conformance.target import expect
 from harness import wire
 
 SENDER = "stranger@elsewhere.example"
@@ -69,7 +70,7 @@ ORDER = [
     (["RSET"], (250,)),
     (["NOOP"], (250,)),
     (["NOOP anything at all"], (250,)),
-    (["VRFY someone"], (250, 251, 252, 550, 553, 502)),
+    (["VRFY someone"], (250, 251, 252, 501, 502, 550, 553)),
     (["EHLO c.example", "EXPN list"], (250, 252, 502, 550)),
     (["EHLO c.example", "HELP"], (211, 214, 502)),
     (["QUIT"], (221,)),
@@ -269,10 +270,9 @@ def test_smtp_23_enhanced_codes_on_every_reply_after_ehlo(server):
 def test_smtp_23_enhanced_codes_through_a_transaction(server, account):
     with server.session() as session:
         server.extension(session, "ENHANCEDSTATUSCODES")
-        assert session.must(250, f"MAIL FROM:<{SENDER}>").text.startswith("2.1.0")
-        assert session.must(250, f"RCPT TO:<{account.name}>").text.startswith("2.1.5")
-        reply = session.command(f"RCPT TO:<nobody-at-all-here@{server.domain}>")
-        assert reply.code == 550 and reply.text.startswith("5.1.1"), reply
+        expect(session.command(f"MAIL FROM:<{SENDER}>"), 250, "2.1.0")
+        expect(session.command(f"RCPT TO:<{account.name}>"), 250, "2.1.5")
+        expect(session.command(f"RCPT TO:<nobody-at-all-here@{server.domain}>"), 550, "5.1.1")
         reply = session.command("RCPT TO:<x@not-served-here.example>")
         assert reply.code in (550, 551, 554) and reply.text.startswith("5.7.1"), reply
         assert not re.match(r"\d\.\d+\.\d+ ", session.must(354, "DATA").text)

@@ -160,6 +160,9 @@ class OwnTarget(Target):
     def pop3_for_login(self):
         return self.pop3("pop3_plain")
 
+    def clear_pop3(self):
+        return self.pop3("pop3")
+
     def account(self):
         """A fresh account with an empty mailbox."""
         return Account(self.postern.add_user(), PASSWORD)
@@ -228,6 +231,12 @@ class ForeignTarget(Target):
                 session.start_tls(self.context())
             return session
         return self.pop3("pop3s")
+
+    def clear_pop3(self):
+        """A clear POP3 connection where passwords may not be sent."""
+        if self.options("--pop3-plaintext"):
+            pytest.skip("this server lets passwords be sent in the clear (--pop3-plaintext)")
+        return self.pop3("pop3")
 
     def account(self):
         """The configured account, emptied where that is possible."""

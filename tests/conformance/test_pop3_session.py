@@ -131,7 +131,7 @@ def test_pop_22_capa_before_login_names_authentication(fresh):
 
 
 def test_pop_22_user_and_plain_are_not_offered_where_they_are_not_permitted(server):
-    with server.pop3("pop3") as session:
+    with server.clear_pop3() as session:
         found = capabilities(session)
         assert "USER" not in found and "PLAIN" not in found.get("SASL", ()), found
 
@@ -284,7 +284,7 @@ def test_pop_16_user_tells_nothing(server, account):
 
 
 def test_pop_16_user_is_refused_in_the_clear(server, account):
-    with server.pop3("pop3") as session:
+    with server.clear_pop3() as session:
         session.error(f"USER {account.name}")
         session.error(f"PASS {account.password}")
         session.error("STAT")
@@ -360,7 +360,7 @@ def test_pop_11_unknown_mechanisms_are_errors(fresh):
 
 
 def test_pop_11_16_no_plain_in_the_clear(server, account):
-    with server.pop3("pop3") as session:
+    with server.clear_pop3() as session:
         session.error(f"AUTH PLAIN {plain(account)}")
         session.error("STAT")
 

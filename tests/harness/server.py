@@ -233,8 +233,8 @@ class Postern:
                 listener("relay", "starttls", role="relay", **smtp_limits),
                 listener("submission", "starttls", role="submission", **smtp_limits),
                 listener("submissions", "implicit", role="submission", **smtp_limits),
-                listener("submission_plain", "none", role="submission", auth_plaintext=True,
-                         **smtp_limits),
+                listener("submission_plain", "none", role="submission",
+                         **{"auth_plaintext": True, **smtp_limits}),
             ],
             "pop3.listener": [
                 listener("pop3", "starttls", **mailbox_limits),

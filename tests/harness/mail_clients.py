@@ -13,6 +13,7 @@ import poplib
 import re
 import smtplib
 import subprocess
+import urllib.parse
 
 from .server import command_path
 from .waiting import scaled
@@ -119,6 +120,23 @@ def send_smtplib(postern, account, mode, recipients, message, folder):
 SENDERS = {"swaks": send_swaks, "curl": send_curl, "msmtp": send_msmtp, "smtplib": send_smtplib}
 
 
+def send_s_nail(postern, account, mode, recipients, text, folder, subject):
+    """s-nail writes its mails itself, from a subject and a text (str with LF)."""
+    port = getattr(postern.ports, SMTP_KINDS[mode])
+    user, password = (urllib.parse.quote(word, safe="") for word in (account.name, account.password))
+    scheme = "submissions" if mode == IMPLICIT else "submission" if mode == STARTTLS else "smtp"
+    settings = ["v15-compat=yes", f"mta={scheme}://{user}:{password}@localhost:{port}",
+                f"from={account.name}", "smtp-auth=plain", f"tls-ca-file={postern.authority.ca}",
+                "tls-verify=strict", "tls-ca-no-defaults", "hostname=s-nail.example"]
+    if mode == STARTTLS:
+        settings.append("smtp-use-starttls")
+    command = [command_path("s-nail"), "-:/", "-#"]
+    for setting in settings:
+        command += ["-S", setting]
+    run([*command, "-s", subject, *recipients], text.encode(), folder,
+        environment={"HOME": folder, "MAILRC": "/dev/null"})
+
+
 # -- readers: (postern, account, mode, folder) -> [stored octets] ---------------------------------
 
 
@@ -151,13 +169,27 @@ def read_curl_imap(postern, account, mode, folder):
     return [_curl_url(command, f"{base};UID={uid}") for uid in uids]
 
 
-def _fetchmail(postern, account, mode, folder, protocol, kinds):
-    # The delivery agent writes one file per mail; fetchmail hands it LF line ends.
+def _delivery_agent(folder):
+    """(a program that writes its input to a file of its own, the folder of those files)."""
     store = os.path.join(folder, "fetched")
     os.makedirs(store)
     agent = write_private(os.path.join(folder, "agent"),
                           "#!/bin/sh\nexec cat >\"$(mktemp '" + store + "/mail.XXXXXX')\"\n")
     os.chmod(agent, 0o700)
+    return agent, store
+
+
+def _delivered(store):
+    """The mails in the agent's folder, which clients hand over with LF line ends."""
+    result = []
+    for name in sorted(os.listdir(store)):
+        with open(os.path.join(store, name), "rb") as file:
+            result.append(crlf(file.read()))
+    return result
+
+
+def _fetchmail(postern, account, mode, folder, protocol, kinds):
+    agent, store = _delivery_agent(folder)
     tls = {PLAIN: "sslproto ''", STARTTLS: "sslproto 'auto'", IMPLICIT: "ssl"}[mode]
     if mode != PLAIN:
         tls += f" sslcertck sslcertfile '{postern.authority.ca}'"
@@ -170,11 +202,7 @@ def _fetchmail(postern, account, mode, folder, protocol, kinds):
     run([command_path("fetchmail"), "--fetchmailrc", configuration, "--idfile",
          os.path.join(folder, "ids"), "--pidfile", os.path.join(folder, "pid"), "--nodetach",
          "--daemon", "0"], environment={"HOME": folder, "FETCHMAILHOME": folder})
-    result = []
-    for name in sorted(os.listdir(store)):
-        with open(os.path.join(store, name), "rb") as file:
-            result.append(crlf(file.read()))
-    return result
+    return _delivered(store)
 
 
 def read_fetchmail_pop3(postern, account, mode, folder):
@@ -229,6 +257,37 @@ SyncState *
     return result
 
 
+def read_mpop(postern, account, mode, folder):
+    agent, store = _delivery_agent(folder)
+    tls = {PLAIN: "tls off\n",
+           STARTTLS: f"tls on\ntls_starttls on\ntls_trust_file {postern.authority.ca}\n",
+           IMPLICIT: f"tls on\ntls_starttls off\ntls_trust_file {postern.authority.ca}\n"}[mode]
+    configuration = write_private(
+        os.path.join(folder, "mpoprc"),
+        f"account postern\nhost localhost\nport {getattr(postern.ports, POP3_KINDS[mode])}\n"
+        f"user {account.name}\npassword \"{account.password}\"\nauth plain\nkeep on\n{tls}"
+        f"delivery mda {agent}\nuidls_file {folder}/uidls\nreceived_header off\n"
+        "account default : postern\n")
+    run([command_path("mpop"), "--file", configuration], environment={"HOME": folder})
+    return _delivered(store)
+
+
+def read_getmail(postern, account, mode, folder):
+    assert mode != STARTTLS, "getmail6 has no STLS"
+    agent, store = _delivery_agent(folder)  # its own Maildir delivery refuses to run as root
+    kind = "SimplePOP3SSLRetriever" if mode == IMPLICIT else "SimplePOP3Retriever"
+    trust = f"ca_certs = {postern.authority.ca}\n" if mode == IMPLICIT else ""
+    write_private(
+        os.path.join(folder, "getmailrc"),
+        f"[retriever]\ntype = {kind}\nserver = localhost\nusername = {account.name}\n"
+        f"port = {getattr(postern.ports, POP3_KINDS[mode])}\npassword = {account.password}\n{trust}"
+        f"[destination]\ntype = MDA_external\npath = {agent}\nallow_root_commands = true\n"
+        "[options]\nread_all = true\ndelete = false\nreceived = false\ndelivered_to = false\n")
+    run([command_path("getmail"), "--getmaildir", folder, "--rcfile", "getmailrc"],
+        environment={"HOME": folder})
+    return _delivered(store)
+
+
 def read_poplib(postern, account, mode, folder):
     del folder
     context = postern.authority.context()
@@ -274,5 +333,5 @@ def read_imaplib(postern, account, mode, folder):
 READERS = {
     "curl-pop3": read_curl_pop3, "curl-imap": read_curl_imap,
     "fetchmail-pop3": read_fetchmail_pop3, "fetchmail-imap": read_fetchmail_imap,
-    "mbsync": read_mbsync, "poplib": read_poplib, "imaplib": read_imaplib,
+    "mbsync": read_mbsync, "mpop": read_mpop, "poplib": read_poplib, "imaplib": read_imaplib,
 }

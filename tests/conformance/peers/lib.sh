@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034  # sourced: the peers use the variables
 # Shared by the peer scripts (bash; sourced). A peer lives in one folder, listens on 127.0.0.1 only, and has one
 # account: joe@peer.test with the password "secret", whose mail is in FOLDER/mail/joe.
 #

@@ -37,27 +37,28 @@ smtpd_tls_security_level = may
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = $folder/run/auth
 smtpd_tls_auth_only = yes
+smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
 smtputf8_enable = yes
 default_transport = discard:
 # Limits of clients that would slow the tests down.
 smtpd_error_sleep_time = 0
 smtpd_client_connection_count_limit = 0
 smtpd_peername_lookup = no
+# A process for every session: one that its authentication server hung up on answers 454 from then on.
+max_use = 1
 CONF
   awk -v port="127.0.0.1:$port_smtp" '/^[#]/||/^ *$/{next} /^[ \t]/{if(!skip)print;next} {skip=0}
     $1=="smtp"&&$2=="inet"{print port,"inet n - n - - smtpd";next}
     $1=="pickup"{skip=1;next} $2=="unix"||$2=="unix-dgram"{$5="n";print;next}
     $1=="maildrop"{print;next} {skip=1}' \
     "$(postconf -d -h meta_directory)/master.cf" >"$folder/etc/master.cf"
-  local strict='-o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject
- -o smtpd_delay_reject=no -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
- -o smtpd_client_restrictions= -o smtpd_sender_restrictions=permit_sasl_authenticated,reject
+  local submission='-o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
  -o smtpd_recipient_restrictions='
   cat >>"$folder/etc/master.cf" <<CONF
 127.0.0.1:$port_submission inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
- $strict
+ $submission
 127.0.0.1:$port_submissions inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
- $strict
+ $submission
 CONF
   postfix -c "$folder/etc" start && wait_port "$port_smtp" && wait_port "$port_submissions"
 }

@@ -51,6 +51,8 @@ def pytest_runtest_logreport(report):
         # One line, without what differs between two runs.
         text = (crash.message if crash else str(report.longrepr)).split("\n")[0]
         _table.add(report.nodeid, "failed", re.sub(r"0x[0-9a-f]+|[0-9a-f]{24}", "...", text)[:200])
+    elif hasattr(report, "wasxfail"):
+        _table.add(report.nodeid, "missing", report.wasxfail)
     elif report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         _table.add(report.nodeid, "skipped", reason.removeprefix("Skipped: "))

@@ -42,15 +42,17 @@ class Table:
                 tests[test_name] = (outcome, reason)
 
     def result(self, name):
-        """(result, reason): failed beats passed, passed beats skipped."""
+        """(result, reason): failed beats missing, missing beats passed, passed beats skipped."""
         tests = self.outcomes[name].values()
         kinds = {outcome for outcome, _ in tests}
         if not kinds:
             return "untested", ""
-        for kind in ("failed", "passed"):
+        for kind in ("failed", "missing", "passed", "skipped"):
             if kind in kinds:
-                return kind, ""
-        return "skipped", "; ".join(sorted({reason for _, reason in tests}))
+                break
+        if kind in ("failed", "passed"):
+            return kind, ""
+        return kind, "; ".join(sorted({reason for outcome, reason in tests if outcome == kind}))
 
     def rows(self):
         texts = statements()
@@ -67,6 +69,7 @@ class Table:
         for row in self.rows():
             counts = [sum(test["outcome"] == kind for test in row["tests"])
                       for kind in ("passed", "failed", "skipped")]
+            counts[1] += sum(test["outcome"] == "missing" for test in row["tests"])
             result = row["result"] + (f": {row['reason']}" if row["reason"] else "")
             lines.append(f"| {row['id']} | {row['statement']} | {len(row['tests'])} | "
                          + " | ".join(map(str, counts)) + f" | {result} |")

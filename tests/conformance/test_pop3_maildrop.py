@@ -283,3 +283,24 @@ def test_pop_20_22_expire_is_what_the_store_does(configured):
         assert b"EXPIRE 10" in session.multiline("CAPA")
 
 
+
+
+@pytest.mark.xfail(strict=True, reason="mailboxes have no quota yet", raises=AssertionError)
+def test_pop_19_a_full_mailbox_gets_no_more_mail(configured):
+    """Server-wide default; what is above it is refused (RFC 3463: x.2.2), and what is there stays readable."""
+    server = configured(settings={"mailbox": {"quota_octets": 20_000}})
+    account = server.account()
+    replies = []
+    for _ in range(5):
+        _, mail = server.message(account.name, b"0123456789abcde\r\n" * 400)
+        with server.session() as session:
+            session.must(250, f"MAIL FROM:<{server.sender}> SIZE={len(mail)}")
+            reply = session.command(f"RCPT TO:<{account.name}>")
+            if reply.code == 250:
+                session.must(354, "DATA")
+                session.send(mail + b".\r\n")
+                reply = session.reply()
+            replies.append(reply)
+    assert [reply.code for reply in replies[:2]] == [250, 250], replies
+    assert replies[-1].code in (452, 552) and replies[-1].text[1:5] == ".2.2", replies
+    assert sum(reply.code == 250 for reply in replies) == len(server.mailbox(account))

@@ -35,3 +35,6 @@ def test_a_failure_is_not_hidden_by_what_passed():
     table.add("a::test_pop_02_x", "skipped", "no peer")
     assert table.result("POP-02") == ("skipped", "no peer")
     assert table.result("POP-03") == ("untested", "")
+    table.add("a::test_pop_04_x", "passed")
+    table.add("a::test_pop_04_y", "missing", "no such thing yet")
+    assert table.result("POP-04") == ("missing", "no such thing yet")

@@ -42,6 +42,12 @@ service pop3-login {
     port = $port_pop3s
   }
 }
+# No delays that grow with failed logins of one address: Postfix gives up waiting after 10 s.
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 service auth {
   unix_listener $folder/run/auth {
     mode = 0666

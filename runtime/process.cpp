@@ -47,6 +47,8 @@ void prepare() {
   const sigset_t set = handled_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  // A file that may not grow (RLIMIT_FSIZE) is a full disk: an error of write(2), not the end.
+  ::signal(SIGXFSZ, SIG_IGN);
   ::umask(0077);  // what a daemon writes is mail, keys and logs of mail: its user's business alone
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {

@@ -18,7 +18,7 @@ enum ExitCode : int {
 };
 
 /// Blocks the signals that wait_for_signal() handles, in this and all later threads; ignores
-/// SIGPIPE; raises the descriptor limit to the hard limit. First thing in main().
+/// SIGPIPE and SIGXFSZ; raises the descriptor limit to the hard limit. First thing in main().
 void prepare();
 
 /// Tells whoever started the process, through the inherited descriptor `ready_fd` (--ready-fd),

@@ -64,15 +64,17 @@ def test_pop_02_255_octets_are_a_command(fresh):
 @pytest.mark.parametrize("value", [None, 40, 255, 600, 1024])
 def test_pop_02_a_command_up_to_the_limit_and_not_one_octet_more(value, server, configured):
     if value is not None:
-        server = configured(settings={"pop3": {"command_octets_max": value}}, shared=True)
+        # Less than 255 octets contradict RFC 2449: the modern profile does not go below.
+        profile = "exchange" if value < 255 else "modern"
+        server = configured(settings={"profile": profile, "pop3": {"command_octets_max": value}},
+                            shared=True)
     limit = value or server.expected("pop3_command")
     with server.pop3_for_login() as session:
         session.ok(longest("USER ", limit))
     with server.pop3_for_login() as session:
         try:
             session.error(longest("USER ", limit + 1))
-            session.ok("CAPA")
-            session.multiline_octets()
+            session.ok("USER somebody")
         except wire.Closed:
             pass  # the server may close after an error (POP-12)
 

@@ -6,6 +6,7 @@
 //   driver login     HOST PORT USER PASSWORD COUNT         connect, USER, PASS, STAT, QUIT
 //   driver retr      HOST PORT USER PASSWORD               every message, one RETR at a time
 //   driver pipe      HOST PORT USER PASSWORD WINDOW        the same, WINDOW RETRs at a time
+//   driver serve     HOST PORT COUNT OCTETS                a server that does nothing but answer
 //
 // Prints "units microseconds octets"; units are messages or logins, and the time leaves out what
 // is not asked about (filling: connecting; retr and pipe: the login).
@@ -279,6 +280,63 @@ void retrieve(char** argument, std::uint64_t window) {
   server.drain();
 }
 
+// --- the floor: what driver, kernel and loopback cost with a server that does nothing
+// -----------
+
+/// Answers one client with the same message for every RETR; what came together is answered
+/// together.
+void serve_one(int fd, std::uint64_t count, const std::string& answer) {
+  std::vector<char> buffer(kReadOctets);
+  std::string input;
+  std::string output = "+OK ready\r\n";
+  for (bool open = true; open;) {
+    for (std::string_view rest = output; !rest.empty();) {
+      const ssize_t sent = ::send(fd, rest.data(), rest.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return;
+      rest.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    output.clear();
+    const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), 0);
+    if (got <= 0) return;
+    input.append(buffer.data(), static_cast<std::size_t>(got));
+    std::size_t begin = 0;
+    for (std::size_t end = 0; (end = input.find('\n', begin)) != std::string::npos;
+         begin = end + 1) {
+      const std::string_view line = std::string_view(input).substr(begin, end - begin);
+      if (line.starts_with("RETR"))
+        output += answer;
+      else if (line.starts_with("STAT"))
+        output += "+OK " + std::to_string(count) + " 0\r\n";
+      else
+        output += "+OK\r\n";
+      if (line.starts_with("QUIT")) open = false;
+    }
+    input.erase(0, begin);
+  }
+  (void)::send(fd, output.data(), output.size(), MSG_NOSIGNAL);
+}
+
+void serve(char** argument) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* address = nullptr;
+  if (::getaddrinfo(argument[0], argument[1], &hints, &address) != 0) give_up("HOST is an address");
+  const int listener = ::socket(address->ai_family, SOCK_STREAM, 0);
+  const int on = 1;
+  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (::bind(listener, address->ai_addr, address->ai_addrlen) != 0 || ::listen(listener, 64) != 0)
+    give_up(std::string("cannot listen: ") + std::strerror(errno));
+  const std::string answer = "+OK octets\r\n" + stuffed(message(1, number(argument[3]))) + ".\r\n";
+  for (;;) {
+    const int fd = ::accept(listener, nullptr, nullptr);
+    if (fd < 0) give_up("accept fails");
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    serve_one(fd, number(argument[2]), answer);
+    ::close(fd);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -291,6 +349,8 @@ int main(int argc, char** argv) {
     logins(argv + 2);
   } else if (what == "retr" && argc == 6) {
     retrieve(argv + 2, 1);
+  } else if (what == "serve" && argc == 6) {
+    serve(argv + 2);
   } else if (what == "pipe" && argc == 7) {
     retrieve(argv + 2, number(argv[6]));
   } else {

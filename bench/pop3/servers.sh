@@ -9,13 +9,18 @@ server_start() { # name; sets port
     dovecot-maildir) start_dovecot 'maildir:~/Maildir' ;;
     dovecot-sdbox) start_dovecot 'sdbox:~/sdbox' ;;
     postern) start_postern ;;
+    # Keeps nothing: what the driver, the kernel and loopback allow.
+    floor)
+      port=2520
+      in_group server "$work/floor.log" "$driver" serve 127.0.0.1 "$port" "$messages" "$size"
+      wait_port "$port"
+      ;;
   esac
 }
 
 server_fill() {
   case $1 in
     dovecot-*) "$driver" fill-imap 127.0.0.1 2543 "$user" "$password" "$messages" "$size" ;;
-    # Over a few connections: each waits for the disk.
     postern) "$driver" fill-smtp 127.0.0.1 2540 "$user" "$messages" "$size" ;;
   esac >/dev/null
 }

@@ -18,8 +18,8 @@ class RetentionJob {
  public:
   RetentionJob(GatewayShared& shared, EventLoop& loop, metrics::Cells& cells);
 
-  /// The first pass begins an interval after the start (at once, if that is long: a gateway that is
-  /// restarted daily must get to it, too).
+  /// The first pass begins an interval after the start, or a minute if that is less: a gateway that
+  /// is restarted daily must get to it, too.
   void start();
   /// No further step begins. stopped() turns true when none is under way.
   void stop();

@@ -58,16 +58,20 @@ class EventLoop {
   std::uint64_t wake_count() const noexcept { return rings_.load(std::memory_order_relaxed); }
 
  private:
-  EventLoop(std::unique_ptr<Ring> ring, UniqueFd doorbell);
+  EventLoop(std::unique_ptr<Ring> ring, UniqueFd doorbell, Duration spin_max);
   void arm_doorbell();
   bool run_posted();
   bool poll_sources();
   bool prepare_to_sleep() noexcept;
+  bool spin();
 
   std::unique_ptr<Ring> ring_;
   Now now_;
   TimerWheel timers_;
   std::vector<Source> sources_;
+  const Duration spin_max_;
+  std::uint32_t spin_misses_ = 0;  // in a row
+  std::uint32_t spin_rest_ = 0;    // sleeps until the next try
   bool running_ = true;
 
   // An eventfd behind a flag. bench/wakeup_bench on a shared 2 vCPU VM, Linux 6.18, CPU of both

@@ -130,7 +130,7 @@ Result<std::unique_ptr<Ring>> Ring::create(const RingOptions& options) {
   state->options = options;
   io_uring_params params{};
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE |
-                 IORING_SETUP_CLAMP;
+                 IORING_SETUP_CLAMP | IORING_SETUP_TASKRUN_FLAG;
   params.cq_entries = options.completion_entries;
   const int error = io_uring_queue_init_params(options.submission_entries, &state->ring, &params);
   if (error != 0) {
@@ -245,6 +245,14 @@ std::size_t Ring::submit_and_collect(Duration wait) {
   }
   io_uring_cq_advance(ring, count);
   return state_->collected.size();
+}
+
+bool Ring::has_work() const noexcept {
+  // With DEFER_TASKRUN completions are made by the next turn; the flag says that there is something
+  // to make.
+  const unsigned flags = __atomic_load_n(state_->ring.sq.kflags, __ATOMIC_ACQUIRE);
+  return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0 ||
+         io_uring_cq_ready(&state_->ring) > 0;
 }
 
 void Ring::run_handlers() {

@@ -37,6 +37,8 @@ struct RingOptions {
   std::uint32_t completion_entries = 16 * 1024;
   std::uint32_t receive_buffers = 1024;             ///< provided buffers shared by all connections
   std::uint32_t receive_buffer_octets = 16 * 1024;  ///< of each
+  /// How long a loop on this ring looks for work before it sleeps (EventLoop::spin()); zero: not.
+  Duration spin_max = Duration::zero();
 };
 
 /// A ring with SINGLE_ISSUER and DEFER_TASKRUN and one provided-buffer ring. Made, used and
@@ -85,6 +87,8 @@ class Ring {
   std::size_t turn(Duration wait);
   /// As turn() in two steps, for a loop that reads the clock in between.
   std::size_t submit_and_collect(Duration wait);
+  /// Whether a turn would collect something. Two loads, no system call.
+  bool has_work() const noexcept;
   void run_handlers();
 
  private:

@@ -61,20 +61,19 @@ Result<std::string> BodyReader::read(BodyId body, std::uint64_t offset, std::uin
   return fail(ErrorCode::not_found, fmt::format("there is no message body {}", raw(body)));
 }
 
-/// One chunk, or nullopt when it is not visible.
-Result<std::optional<std::string>> BodyReader::chunk(BodyId body, std::uint64_t index) {
-  if (index > std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
+/// One chunk in place of what `octets` held; false when it is not visible.
+Result<bool> BodyReader::chunk(BodyId body, std::uint64_t index, std::string& octets) {
+  if (index > std::numeric_limits<std::uint32_t>::max()) return false;
   const schema::BodyKey key = schema::body_key(body, static_cast<std::uint32_t>(index));
-  std::string octets;
   // Get is right here, other than on the tailed family: a chunk's value never changes.
   const rocksdb::Status status =
       db_->db().Get(rocksdb::ReadOptions(), {key.octets.data(), key.octets.size()}, &octets);
-  if (status.IsNotFound()) return std::nullopt;
+  if (status.IsNotFound()) return false;
   if (!status.ok()) return std::unexpected(read_error(status, reading(body)));
   if (octets.size() > kBodyChunkOctets) {
     return fail(ErrorCode::corrupted, reading(body) + ": a chunk is too long");
   }
-  return octets;
+  return true;
 }
 
 Result<BodyReader::Outcome> BodyReader::try_read(BodyId body, std::uint64_t offset,
@@ -86,21 +85,29 @@ Result<BodyReader::Outcome> BodyReader::try_read(BodyId body, std::uint64_t offs
   const std::uint64_t first = offset / kBodyChunkOctets;
   std::size_t skip = offset % kBodyChunkOctets;
   for (std::uint64_t index = first; out.size() < length; ++index) {
-    const auto octets = chunk(body, index);
-    if (!octets) return std::unexpected(octets.error());
-    if (!*octets) {
+    // A whole small message, which is most of them, is read to where it belongs and not copied.
+    const bool in_place = out.empty() && skip == 0;
+    std::string piece;
+    std::string& octets = in_place ? out : piece;
+    const auto found = chunk(body, index, octets);
+    if (!found) return std::unexpected(found.error());
+    if (!*found) {
       if (index > first) return Outcome::chunk_missing;
       if (index == 0) return Outcome::no_body;
       // Behind the end, or nothing at all?
-      const auto beginning = chunk(body, 0);
+      const auto beginning = chunk(body, 0, piece);
       if (!beginning) return std::unexpected(beginning.error());
       return *beginning ? Outcome::chunk_missing : Outcome::no_body;
     }
-    const std::string_view rest =
-        std::string_view(**octets).substr(std::min(skip, (*octets)->size()));
-    out.append(rest.substr(0, length - out.size()));
+    const std::size_t chunk_octets = octets.size();
+    if (in_place) {
+      if (length < out.size()) out.resize(length);
+    } else {
+      const std::string_view rest = std::string_view(octets).substr(std::min(skip, chunk_octets));
+      out.append(rest.substr(0, length - out.size()));
+    }
     skip = 0;
-    if ((*octets)->size() < kBodyChunkOctets) break;  // the last one
+    if (chunk_octets < kBodyChunkOctets) break;  // the last one
   }
   return Outcome::complete;
 }

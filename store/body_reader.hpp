@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -37,7 +36,7 @@ class BodyReader {
       : options_(std::move(options)), db_(std::move(db)) {}
   Result<Outcome> try_read(BodyId body, std::uint64_t offset, std::uint64_t length,
                            std::string& out);
-  Result<std::optional<std::string>> chunk(BodyId body, std::uint64_t index);
+  Result<bool> chunk(BodyId body, std::uint64_t index, std::string& octets);
   Result<void> catch_up_after(std::uint64_t pass);
 
   const SecondaryOptions options_;

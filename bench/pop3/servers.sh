@@ -8,7 +8,9 @@ server_start() { # name; sets port
   case $1 in
     dovecot-maildir) start_dovecot 'maildir:~/Maildir' ;;
     dovecot-sdbox) start_dovecot 'sdbox:~/sdbox' ;;
-    postern) start_postern ;;
+    postern) start_postern 0 ;;
+    # The same with runtime.spin_us: what it buys where clients answer within microseconds.
+    postern-spin) start_postern 50 ;;
     # Keeps nothing: what the driver, the kernel and loopback allow.
     floor)
       port=2520
@@ -21,7 +23,7 @@ server_start() { # name; sets port
 server_fill() {
   case $1 in
     dovecot-*) "$driver" fill-imap 127.0.0.1 2543 "$user" "$password" "$messages" "$size" ;;
-    postern) "$driver" fill-smtp 127.0.0.1 2540 "$user" "$messages" "$size" ;;
+    postern*) "$driver" fill-smtp 127.0.0.1 2540 "$user" "$messages" "$size" ;;
   esac >/dev/null
 }
 
@@ -96,7 +98,7 @@ start_dovecot() { # mail_location
 
 # --- Postern: as it comes, but for addresses and that nothing has TLS ---------------------------
 
-start_postern() {
+start_postern() { # spin_us
   local program
   rm -rf "$work/postern"
   mkdir -p "$work/postern" "$spool/postern"
@@ -105,6 +107,8 @@ start_postern() {
   cat >"$config" <<TEXT
 hostname = "bench.test"
 state = "$spool/postern"
+[runtime]
+spin_us = $1
 [store]
 socket = "$work/postern/postern.sock"
 [[gateway.listener]]

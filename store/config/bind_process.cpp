@@ -24,6 +24,8 @@ constexpr Range kWorkerThreads{.min = 0, .max = 1024};
 constexpr Range kReceiveBuffers{.min = 16, .max = 32768};
 // Below 1 KiB a mail is hundreds of completions; above 1 MiB one slow reader's buffer is a message.
 constexpr Range kReceiveBufferOctets{.min = 1 << 10, .max = 1 << 20};
+// Longer than a round trip to a client on the same network only burns power.
+constexpr Range kSpin{.min = 1, .max = 1000, .zero_is_off = true};
 // An hour: service managers kill a stopping process long before.
 constexpr Range kDrainTimeout{.min = 0, .max = 3600};
 constexpr Range kDiskFreeMin{.min = 1ull << 20, .max = 1ull << 50, .zero_is_off = true};
@@ -116,6 +118,10 @@ void bind(Binder& b, RuntimeSettings& s) {
           "connection holds none.");
   b.octets("receive_buffer_octets", s.receive_buffer_octets, kReceiveBufferOctets,
            "Size of one receive buffer. 16KiB is a TLS record.");
+  b.count(
+      "spin_us", s.spin_us, kSpin,
+      "Microseconds that a core looks for its clients' next commands before it sleeps. Worth it "
+      "where clients answer that fast and cores are to spare; about 50 then.");
   b.duration("drain_timeout", s.drain_timeout, kDrainTimeout,
              "How long a stopping process waits for its sessions to finish.");
   b.require(std::has_single_bit(s.receive_buffers), {"receive_buffers"}, "is not a power of two",

@@ -56,7 +56,8 @@ std::expected<DaemonStart, int> start_daemon(int argc, char** argv, const std::s
 
 RingOptions ring_options(const RuntimeSettings& settings) {
   return {.receive_buffers = settings.receive_buffers,
-          .receive_buffer_octets = settings.receive_buffer_octets};
+          .receive_buffer_octets = settings.receive_buffer_octets,
+          .spin_max = std::chrono::microseconds(settings.spin_us)};
 }
 
 std::uint32_t count_or_cpus(std::uint32_t configured) {

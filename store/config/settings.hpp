@@ -76,6 +76,8 @@ struct RuntimeSettings {
   /// none.
   std::uint32_t receive_buffers = 1024;
   std::uint32_t receive_buffer_octets = 16 * 1024;  ///< a TLS record's size
+  /// How long a core looks for work before it sleeps, in microseconds.
+  std::uint32_t spin_us = 0;
   /// How long a stopping process waits for sessions to finish.
   seconds drain_timeout{30};
   friend bool operator==(const RuntimeSettings&, const RuntimeSettings&) = default;

@@ -139,7 +139,8 @@ Settings unusual() {
   s.state = "/srv/\"quoted\"\\back\ttab\x7f";
   s.tls = {"/c.pem",    "/k.pem",  TlsVersion::v1_3,
            seconds(77), "/ca.pem", {{"/c2.pem", "/k2.pem", {"a.example.org", "*.b.example.org"}}}};
-  s.runtime = {3, PinCores::never, 5, 64, 2048, seconds(61)};
+  s.runtime = {3, PinCores::never, 5, 64, 2048, 7, seconds(61)};
+  s.mailbox = {seconds(86400), seconds(60)};
   s.log = {"debug", "json"};
   s.metrics = {"[::1]:9125", "127.0.0.1:9126", "127.0.0.1:9127"};
   s.store = {"/p", "/s", 1ull << 41, (64ull << 20) + 1, 100};
@@ -185,7 +186,7 @@ Settings unusual() {
   mailbox.connections_max = 1;
   mailbox.backlog = 2;
   mailbox.login_plaintext = true;
-  s.pop3 = {{}, 41, seconds(601), seconds(602), 0};
+  s.pop3 = {{}, 41, seconds(601), seconds(602), 0, 4711, seconds(605), true};
   s.imap = {{mailbox}, 8193, seconds(603), seconds(604), 2};
   return s;
 }

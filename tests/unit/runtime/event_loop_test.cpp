@@ -14,9 +14,9 @@ using std::chrono::milliseconds;
 /// An event loop on a thread of its own.
 class LoopThread {
  public:
-  LoopThread() {
-    thread_ = std::thread([this] {
-      auto made = EventLoop::create({.receive_buffers = 16});
+  explicit LoopThread(Duration spin_max) {
+    thread_ = std::thread([this, spin_max] {
+      auto made = EventLoop::create({.receive_buffers = 16, .spin_max = spin_max});
       ASSERT_TRUE(made) << made.error().message;
       loop_ = made->get();
       started_.store(true);
@@ -41,8 +41,14 @@ class LoopThread {
   std::thread thread_;
 };
 
-TEST(EventLoop, PostedWorkRunsInOrderOnTheLoopThread) {
-  LoopThread thread;
+/// The same whether the loop sleeps at once or looks for work first.
+class EventLoopTest : public testing::TestWithParam<milliseconds> {};
+
+INSTANTIATE_TEST_SUITE_P(Spin, EventLoopTest,
+                         testing::Values(milliseconds(0), milliseconds(1), milliseconds(50)));
+
+TEST_P(EventLoopTest, PostedWorkRunsInOrderOnTheLoopThread) {
+  LoopThread thread(GetParam());
   std::vector<int> order;
   std::atomic<int> done{0};
   std::thread::id ran_on;
@@ -60,11 +66,11 @@ TEST(EventLoop, PostedWorkRunsInOrderOnTheLoopThread) {
 }
 
 // No wake-up is lost however the producer's push falls against the loop's way to sleep.
-TEST(EventLoop, WakeNeverLeavesAQueuedItemBehind) {
+TEST_P(EventLoopTest, WakeNeverLeavesAQueuedItemBehind) {
   constexpr int kItems = 20'000;
   SpscQueue<int> queue(1024);
   std::atomic<int> received{0};
-  LoopThread thread;
+  LoopThread thread(GetParam());
   std::atomic<bool> added{false};
   thread.loop().post([&] {
     thread.loop().add_source([&] {
@@ -96,8 +102,8 @@ TEST(EventLoop, WakeNeverLeavesAQueuedItemBehind) {
   EXPECT_EQ(received.load(), kItems);
 }
 
-TEST(EventLoop, TimersRunWhileTheLoopIsIdle) {
-  LoopThread thread;
+TEST_P(EventLoopTest, TimersRunWhileTheLoopIsIdle) {
+  LoopThread thread(GetParam());
   std::atomic<bool> ran{false};
   struct Owner {
     std::atomic<bool>& ran;

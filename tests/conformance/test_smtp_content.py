@@ -91,6 +91,38 @@ def test_smtp_01_only_crlf_dot_crlf_ends_a_message(ending, server, account):
         assert first.code == 250 and outer.encode() in stored, "smuggled mail stands alone"
 
 
+@pytest.mark.parametrize("how", ["DATA", "BDAT"])
+@pytest.mark.parametrize("policy", [None, "reject", "normalize", "allow"])
+def test_smtp_01_22_bare_line_ends_as_configured(policy, how, configured):
+    """RFC 5321 2.3.8: refused by default; made CRLF, or kept, where that is asked for. They never end a message."""
+    server = configured(smtp={"bare_newline": policy}, shared=True)
+    account = server.account()
+    token, mail = server.message(account.name, b"one\ntwo\r\n\n.\nthree\r\n")
+    with server.session() as session:
+        session.must(250, f"MAIL FROM:<{SENDER}>")
+        session.must(250, f"RCPT TO:<{account.name}>")
+        if how == "DATA":
+            session.must(354, "DATA")
+            session.send(mail + b".\r\n")
+        else:
+            session.send(b"BDAT %d LAST\r\n" % len(mail) + mail)
+        reply = session.reply()
+        if policy in (None, "reject"):
+            assert reply.code == 550 and reply.text.startswith("5.6.11"), reply
+        else:
+            assert reply.code == 250, reply
+        session.must(250, "NOOP")
+    if policy in (None, "reject"):
+        server.stored(account, token, 0)
+        return
+    stored = server.stored(account, token)[0]
+    # POP3 sends lines; what was kept as it was comes out as CRLF there, too.
+    text = content(stored).partition(b"\r\n\r\n")[2]
+    lines = re.split(rb"\r\n|\n", text)
+    # A line of one dot that normalizing makes is DATA's text like every other; unstuffing is over by then.
+    assert lines[:5] == [b"one", b"two", b"", b".", b"three"], text
+
+
 def test_smtp_01_return_path_is_on_top_and_says_who_sent(server, account):
     token, mail = server.message(account.name)
     server.deliver(account, mail)

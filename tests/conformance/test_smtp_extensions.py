@@ -199,6 +199,24 @@ def test_smtp_24_many_recipients_in_one_group(server, account):
         assert [session.reply().code for _ in range(count + 2)] == [250] * (count + 2)
 
 
+@pytest.mark.parametrize("group", [b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\n",
+                                   b"EHLO c.example\r\nNOOP\r\n"])
+def test_smtp_24_what_may_only_end_a_group_ends_the_session_otherwise(group, configured):
+    """RFC 2920 3.1, where the server insists on it; where it does not, every command is answered."""
+    with configured(shared=True).smtp() as session:
+        session.send(group)
+        replies = []
+        try:
+            while True:
+                replies.append(session.reply().code)
+        except (wire.Closed, OSError):
+            pass
+        assert replies and replies[-1] in (421, 503, 521, 554), replies
+    with configured(smtp={"pipelining_strict": False}, shared=True).smtp() as session:
+        session.send(group)
+        assert [session.reply().code for _ in range(2)] == [250, 250]
+
+
 # -- SMTP-24: LIMITS (RFC 9422), HELP --------------------------------------------------------------
 
 

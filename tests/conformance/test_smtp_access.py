@@ -392,7 +392,7 @@ def test_smtp_20_zero_switches_it_off(server):
 
 
 def test_smtp_20_hundreds_who_wait_keep_nobody_else_waiting(configured):
-    server = configured(smtp={"tarpit_delay": 3, "tarpit_memory": 1})
+    server = configured(smtp={"tarpit_delay": 3})
     account = server.account()
     sessions = [server.session() for _ in range(300)]
     begin = time.monotonic()

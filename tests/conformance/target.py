@@ -176,7 +176,9 @@ class OwnTarget(Target):
         return self.changed.get(limit, DEFAULTS[limit])
 
     def mailbox(self, account):
-        return list(wire.read_all_pop3(self.postern, account.name, account.password).values())
+        with self.maildrop(account) as session:
+            return [session.retrieve(number, bare_line_feeds=True)
+                    for number in sorted(session.unique_ids())]
 
     def fill(self, account, mails):
         for mail in mails:

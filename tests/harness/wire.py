@@ -262,15 +262,17 @@ class Pop3(Wire):
         assert status.startswith(b"-ERR"), f"{text!r}: {status!r}"
         return status
 
-    def multiline_octets(self):
-        """A multi-line response up to its lone dot, dot-stuffing undone and checked."""
+    def multiline_octets(self, bare_line_feeds=False):
+        """A multi-line response up to its lone dot, dot-stuffing undone and checked. bare_line_feeds: they are no
+        fault, since the mail was accepted with them."""
         searched = 0
         while not self.buffer.startswith(b".\r\n"):
             end = self.buffer.find(b"\r\n.\r\n", searched)
             if end >= 0:
                 data = bytes(self.buffer[:end + 2])
                 del self.buffer[:end + 5]
-                assert data.count(b"\n") == data.count(b"\r\n"), "a bare LF in a response"
+                assert bare_line_feeds or data.count(b"\n") == data.count(b"\r\n"), (
+                    "a bare LF in a response")
                 assert not re.search(rb"(\A|\r\n)\.[^.]", data), "a dot that is not stuffed"
                 data = data.replace(b"\r\n..", b"\r\n.")
                 return data[1:] if data.startswith(b"..") else data
@@ -293,10 +295,10 @@ class Pop3(Wire):
         return {int(number): unique for number, unique in
                 (line.decode().split(" ", 1) for line in self.multiline("UIDL"))}
 
-    def retrieve(self, number):
+    def retrieve(self, number, bare_line_feeds=False):
         """The mail's octets."""
         self.ok(f"RETR {number}")
-        return self.multiline_octets()
+        return self.multiline_octets(bare_line_feeds)
 
 
 def open_pop3(postern, user, password, kind="pop3_plain"):

@@ -18,7 +18,7 @@ def test_it_runs_against_a_server_named_on_the_command_line(server, tmp_path):
     ports = server.postern.ports
     tests = os.path.join(REPOSITORY, "tests")
     files = [os.path.join(tests, "conformance", name) for name in (
-        "test_smtp_session.py", "test_smtp_timers.py", "test_smtp_auth.py", "test_pop3_maildrop.py")]
+        "test_smtp_commands.py", "test_smtp_timers.py", "test_smtp_auth.py", "test_pop3_maildrop.py")]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-c", os.path.join(tests, "pytest.ini"), *files, "-q",
          "-p", "no:cacheprovider", "-k", "greeting or smtp_05 or ext_01 or pop_14 or smtp_01_a_command",
@@ -43,7 +43,7 @@ def test_a_wrong_expectation_is_a_failure(server, tmp_path):
         pytest.skip("it is being done")
     tests = os.path.join(REPOSITORY, "tests")
     command = [sys.executable, "-m", "pytest", "-c", os.path.join(tests, "pytest.ini"),
-               os.path.join(tests, "conformance", "test_smtp_session.py"), "-q", "-p",
+               os.path.join(tests, "conformance", "test_smtp_commands.py"), "-q", "-p",
                "no:cacheprovider", "-k", "longer_than_the_limit and None",
                "--target", f"127.0.0.1:{server.postern.ports.relay}"]
     for more, status in ((["--expect-command", "1000"], 1), (["--expect-command", "2048"], 0), ([], 0)):

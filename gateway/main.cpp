@@ -1,6 +1,7 @@
 // postern-gateway: SMTP in, the store, and the store service. Start-up and shutdown in order; what
 // happens in between is in core.hpp (connections), store/engine.hpp (the committer) and
 // store_service.hpp.
+#include <algorithm>
 #include <atomic>
 #include <fmt/format.h>
 #include <openssl/rand.h>
@@ -129,6 +130,15 @@ Result<int> run(const config::DaemonStart& start) {
   }
   if (auto prepared = prepare_listeners(shared); !prepared) {
     return std::unexpected(prepared.error());
+  }
+  const auto& listeners = shared.settings.gateway.listeners;
+  if (std::ranges::any_of(listeners, [](const config::SmtpListenerSettings& listener) {
+        return listener.duplicate_window.count() != 0;
+      })) {
+    std::uint64_t seed = 0;
+    RAND_bytes(reinterpret_cast<std::uint8_t*>(&seed), sizeof seed);
+    shared.duplicates =
+        std::make_unique<DuplicateTable>(shared.settings.gateway.duplicates_max, seed);
   }
   shared.workers = std::make_unique<WorkerPool>(config::count_or_cpus(runtime.worker_threads),
                                                 kWorkerQueueMax, "worker");

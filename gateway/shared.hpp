@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/duplicate_table.hpp"
 #include "gateway/smtp/profile.hpp"
 #include "runtime/connection_gate.hpp"
 #include "runtime/metrics.hpp"
@@ -36,6 +37,7 @@ struct GatewayShared {
   std::unique_ptr<store::Engine> engine;
   std::unique_ptr<store::Authenticator> authenticator;
   std::unique_ptr<WorkerPool> workers;
+  std::unique_ptr<DuplicateTable> duplicates;  ///< null: no listener asks for it
   std::uint32_t cores = 1;
   std::int64_t start_unix_ms = 0;
   std::uint64_t epoch = 0;  ///< random per start: tells sidecars that the writer was restarted

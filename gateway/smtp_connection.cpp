@@ -32,12 +32,12 @@ SmtpConnection::SmtpConnection(GatewayCore& core, ListenerState& listener, Arriv
       core_(core),
       listener_(listener),
       admission_(std::move(arrival.admission)),
-      peer_(std::move(arrival.peer)),
-      session_(listener.profile, peer_,
+      session_(listener.profile, std::move(arrival.peer),
                {.ids = &core.message_ids(),
                 .observer = this,
                 .policy = &core.policy(),
-                .directory = core.directory()}) {}
+                .directory = core.directory(),
+                .duplicates = core.shared().duplicates.get()}) {}
 
 SmtpConnection::~SmtpConnection() {
   core_.count_held_octets(-held_octets_);
@@ -156,7 +156,7 @@ void SmtpConnection::on_message_accepted(const store::SpoolRequest& message) {
   log::event(Level::info, "smtp.message.accepted",
              {{"id", message.id},
               {"listener", listener_.settings.name},
-              {"client", peer_.address},
+              {"client", peer().address},
               {"identity", message.envelope.identity},
               {"sender", message.envelope.reverse_path},
               {"recipients", message.envelope.recipients.size()},
@@ -164,6 +164,18 @@ void SmtpConnection::on_message_accepted(const store::SpoolRequest& message) {
                                 ? std::string_view{}
                                 : std::string_view(message.envelope.recipients.front().address)},
               {"octets", message.size_octets}});
+}
+
+void SmtpConnection::on_message_repeated(const store::SpoolRequest& message,
+                                         std::string_view first_id) {
+  core_.cells().add(kMessagesRepeated);
+  log::event(Level::info, "smtp.message.repeated",
+             {{"id", first_id},
+              {"again", message.id},
+              {"listener", listener_.settings.name},
+              {"client", peer().address},
+              {"identity", message.envelope.identity},
+              {"sender", message.envelope.reverse_path}});
 }
 
 void SmtpConnection::on_message_refused(const store::SpoolRequest& message,
@@ -174,7 +186,7 @@ void SmtpConnection::on_message_refused(const store::SpoolRequest& message,
   log::event(ours ? Level::warn : Level::info, "smtp.message.refused",
              {{"id", message.id},
               {"listener", listener_.settings.name},
-              {"client", peer_.address},
+              {"client", peer().address},
               {"sender", message.envelope.reverse_path},
               {"reply", reply},
               {"cause", message.error}});
@@ -184,7 +196,7 @@ void SmtpConnection::on_sender_refused(std::string_view argument, std::string_vi
   core_.cells().add(kSendersRefused);
   log::event(Level::info, "smtp.sender.refused",
              {{"listener", listener_.settings.name},
-              {"client", peer_.address},
+              {"client", peer().address},
               {"argument", argument},
               {"reply", reply}});
 }
@@ -193,7 +205,7 @@ void SmtpConnection::on_recipient_refused(std::string_view address, std::string_
   core_.cells().add(kRecipientsRefused);
   log::event(Level::info, "smtp.recipient.refused",
              {{"listener", listener_.settings.name},
-              {"client", peer_.address},
+              {"client", peer().address},
               {"recipient", address},
               {"reply", reply}});
 }
@@ -206,18 +218,19 @@ void SmtpConnection::on_auth(std::string_view mechanism, std::string_view user,
                                                             : kAuthFailed);
   log::event(Level::info, ok ? "smtp.auth.ok" : "smtp.auth.failed",
              {{"listener", listener_.settings.name},
-              {"client", peer_.address},
+              {"client", peer().address},
               {"mechanism", mechanism},
               {"user", user},
               {"outcome", smtp::name_of(event)}});
 }
 
 void SmtpConnection::on_session_end(const smtp::SessionSummary& summary) {
+  if (summary.reason == smtp::EndReason::pipelining) core_.cells().add(kPipeliningViolations);
   log::event(Level::info, "smtp.session.end",
              {{"listener", listener_.settings.name},
-              {"client", peer_.address},
-              {"port", peer_.port},
-              {"proxy", peer_.proxy},
+              {"client", peer().address},
+              {"port", peer().port},
+              {"proxy", peer().proxy},
               {"hello", summary.hello},
               {"identity", summary.identity},
               {"reason", smtp::name_of(summary.reason)},
@@ -232,7 +245,7 @@ void SmtpConnection::on_session_end(const smtp::SessionSummary& summary) {
 void SmtpConnection::on_tls_failure(const std::string& error) {
   core_.cells().add(kTlsHandshakeFailures);
   log::event(Level::info, "smtp.tls.failed",
-             {{"listener", listener_.settings.name}, {"client", peer_.address}, {"cause", error}});
+             {{"listener", listener_.settings.name}, {"client", peer().address}, {"cause", error}});
 }
 
 }  // namespace postern::gateway

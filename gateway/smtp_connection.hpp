@@ -42,8 +42,11 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   void submit();
   void abandon();
   void account_memory();
+  /// The client, as a trusted proxy named it.
+  const PeerFacts& peer() const noexcept { return session_.conversation().peer; }
 
   void on_message_accepted(const store::SpoolRequest& message) override;
+  void on_message_repeated(const store::SpoolRequest& message, std::string_view first_id) override;
   void on_message_refused(const store::SpoolRequest& message, std::string_view reply) override;
   void on_sender_refused(std::string_view argument, std::string_view reply) override;
   void on_recipient_refused(std::string_view address, std::string_view reply) override;
@@ -53,7 +56,6 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   GatewayCore& core_;
   ListenerState& listener_;
   const Admission admission_;
-  const PeerFacts peer_;
   smtp::SmtpSession session_;
   std::unique_ptr<store::SpoolRequest> abandoned_;  // in the store's hands
   std::optional<smtp::Refusal> refusal_;

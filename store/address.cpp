@@ -56,14 +56,15 @@ std::string canonical_local_part(std::string_view local_part) {
   if (is_ascii(local_part)) return fold_case(local_part);
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* const nfc = icu::Normalizer2::getNFCInstance(status);
+  const icu::Normalizer2* const nfd = icu::Normalizer2::getNFDInstance(status);
   if (U_FAILURE(status)) return fold_case(local_part);
   auto text = icu::UnicodeString::fromUTF8(
       icu::StringPiece(local_part.data(), static_cast<std::int32_t>(local_part.size())));
   constexpr char16_t kReplacement = 0xFFFD;
   if (text.indexOf(kReplacement) >= 0) return fold_case(local_part);  // was not UTF-8
-  // Folding can leave text that is not composed any more, so it is normalised behind it; before
-  // it, so that what is folded does not hang on the spelling.
-  text = nfc->normalize(text, status);
+  // Unicode 3.13, canonical caseless matching: what is folded must not hang on the spelling, so it
+  // is taken apart before, and put together behind.
+  text = nfd->normalize(text, status);
   text.foldCase();
   text = nfc->normalize(text, status);
   if (U_FAILURE(status)) return fold_case(local_part);

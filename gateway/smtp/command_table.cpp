@@ -28,18 +28,19 @@ constexpr std::uint16_t kMessageFlags = kNeedsHello | kNeedsAuth;
 constexpr std::array kCommands = {
     Command{"RCPT", kMessageFlags | kNotInChunking, run_rcpt},
     Command{"MAIL", kMessageFlags | kNotInChunking, run_mail},
-    Command{"DATA", kMessageFlags | kNotInChunking | kNoArguments, run_data},
+    Command{"DATA", kMessageFlags | kNotInChunking | kNoArguments | kEndsGroup, run_data},
     Command{"BDAT", kMessageFlags | kCarriesPayload, run_bdat},
     Command{"QUIT", kBeforeTls | kNoArguments, run_quit},
-    Command{"EHLO", kBeforeTls, run_ehlo},
+    Command{"EHLO", kBeforeTls | kEndsGroup, run_ehlo},
     Command{"STARTTLS", kBeforeTls | kNeedsEhlo | kNoArguments, run_starttls},
-    Command{"AUTH", kNeedsEhlo | kNotInTransaction, run_auth},
+    Command{"AUTH", kNeedsEhlo | kNotInTransaction | kEndsGroup, run_auth},
     Command{"RSET", kNoArguments, run_rset},
-    Command{"NOOP", kBeforeTls, run_noop},
-    Command{"HELO", 0, run_helo},
-    Command{"VRFY", kNeedsHello, run_vrfy},
-    Command{"EXPN", kNeedsHello, run_expn},
+    Command{"NOOP", kBeforeTls | kEndsGroup, run_noop},
+    Command{"HELO", kEndsGroup, run_helo},
+    Command{"VRFY", kNeedsHello | kEndsGroup, run_vrfy},
+    Command{"EXPN", kNeedsHello | kEndsGroup, run_expn},
     Command{"HELP", 0, run_help},
+    Command{"XCLIENT", kBeforeTls | kNotInTransaction | kEndsGroup, run_xclient},
 };
 
 constexpr auto kKeys = [] {
@@ -79,7 +80,7 @@ std::optional<Reply> check_conditions(const Command& command, const Conversation
 
 bool is_http_verb(std::string_view verb) noexcept {
   for (const std::string_view known :
-       {"GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE"}) {
+       {"GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE", "PRI"}) {
     if (verb == known) return true;
   }
   return false;

@@ -20,6 +20,7 @@ enum CommandFlags : std::uint16_t {
   kNotInTransaction = 1 << 4,  ///< 503 between MAIL and the end of the message
   kNotInChunking = 1 << 5,     ///< 503 between the first BDAT and the end of the message (RFC 3030)
   kNoArguments = 1 << 6,       ///< 501 if there is any
+  kEndsGroup = 1 << 8,         ///< nothing may follow before its reply (RFC 2920 3.1, RFC 4954 4)
   kCarriesPayload = 1 << 7,  ///< octets follow the line: the handler runs, whatever the conditions
                              ///< say, is told what they said, and has to get rid of the octets
 };

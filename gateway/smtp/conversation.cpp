@@ -11,6 +11,7 @@ Conversation::Conversation(std::shared_ptr<const SmtpProfile> for_profile, PeerF
                            SmtpServices with_services, SessionOutput& output)
     : profile(std::move(for_profile)),
       peer(std::move(for_peer)),
+      xclient_allowed(peer.trusted && profile->rules.xclient),
       services(std::move(with_services)),
       out(output) {
   POSTERN_ASSERT(profile != nullptr);
@@ -47,6 +48,17 @@ void Conversation::no_sender_error() {
   }
 }
 
+void Conversation::log_in(std::string who) {
+  POSTERN_ASSERT(!who.empty());
+  if (!profile->access.admits(who)) {  // right account, wrong listener
+    services.observer->on_auth(mechanism_name, who, AuthEvent::not_here);
+    return end_with(Reply::refused_binding, EndReason::refused);
+  }
+  identity = std::move(who);
+  services.observer->on_auth(mechanism_name, identity, AuthEvent::ok);
+  reply(Reply::auth_ok);
+}
+
 void Conversation::logon_failure(Reply which) {
   ++counters.logon_failures;
   const std::uint32_t max = profile->logon_failures_max;
@@ -59,6 +71,11 @@ void Conversation::logon_failure(Reply which) {
 
 void Conversation::end_with(Reply which, EndReason reason) {
   reply(which);
+  end(reason);
+}
+
+void Conversation::cut_off(Reply which, EndReason reason) {
+  append_reply(out.bytes, which);
   end(reason);
 }
 
@@ -82,7 +99,18 @@ void Conversation::end(EndReason reason) {
   });
 }
 
-void Conversation::open_transaction(std::string_view reverse_path, bool smtputf8, bool body_8bit) {
+Offers Conversation::offers() const noexcept {
+  const config::SmtpRuleSettings& rules = profile->rules;
+  return Offers{.auth = profile->auth,
+                .binarymime = rules.binarymime,
+                .dsn = rules.dsn,
+                .require_tls = rules.require_tls && tls.has_value(),
+                .mt_priority = rules.mt_priority,
+                .deliver_by = rules.deliver_by,
+                .hold_max_ms = profile->offers_hold() ? rules.hold_max.count() * 1000 : 0};
+}
+
+void Conversation::open_transaction(std::string_view reverse_path, MailParameters& parameters) {
   POSTERN_ASSERT(!transaction.open);
   transaction = Transaction{.open = true};
   sender_refused = false;
@@ -101,15 +129,29 @@ void Conversation::open_transaction(std::string_view reverse_path, bool smtputf8
   envelope.recipients.clear();
   envelope.identity = identity;
   envelope.client.assign(peer.address).append(" ").append(hello_name);
-  envelope.smtputf8 = smtputf8;
-  envelope.body_8bit = body_8bit;
+  envelope.smtputf8 = parameters.smtputf8;
+  envelope.body_8bit = parameters.body_8bit;
+  envelope.options = std::move(parameters.options);
 }
 
 void Conversation::start_message() {
   POSTERN_ASSERT(transaction.open);
   services.ids->next(now, message->id);
   message->arrival_unix_ms = now.unix_ms;
-  intake.start(*profile);
+  const config::SmtpRuleSettings& rules = profile->rules;
+  const bool remembered = services.duplicates != nullptr && rules.duplicate_window.count() != 0;
+  intake.start(*profile,
+               MessageIntake::Plan{
+                   .binary = message->envelope.options.body_binary,
+                   .watch_header = rules.add_missing_fields || rules.remove_bcc || remembered,
+                   .digest = remembered,
+                   .digest_seed = remembered ? services.duplicates->seed() : 0,
+                   .edits = {.add_missing = rules.add_missing_fields,
+                             .remove_bcc = rules.remove_bcc,
+                             .unix_ms = now.unix_ms,
+                             .id = message->id,
+                             .hostname = profile->hostname},
+               });
   data_reader.start();
   newline_check.start();
   trace.clear();
@@ -119,6 +161,7 @@ void Conversation::start_message() {
                              .hello_name = hello_name,
                              .address = peer.address,
                              .is_ipv6 = peer.is_ipv6,
+                             .hide_client = rules.hide_client_address && authenticated(),
                              .hostname = profile->hostname,
                              .extended = hello == Hello::ehlo,
                              .authenticated = authenticated(),
@@ -143,7 +186,14 @@ void Conversation::abandon_message() {
   request = AbandonRequest{};
 }
 
+void Conversation::release_claim() {
+  if (!transaction.claimed) return;
+  services.duplicates->release(*transaction.fingerprint);
+  transaction.claimed = false;
+}
+
 void Conversation::reset_transaction() {
+  release_claim();
   abandon_message();
   transaction = Transaction();
   sender_refused = false;

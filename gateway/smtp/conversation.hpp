@@ -14,6 +14,7 @@
 #include "gateway/smtp/replies.hpp"
 #include "gateway/smtp/requests.hpp"
 #include "gateway/smtp/services.hpp"
+#include "gateway/smtp/syntax/mail_parameters.hpp"
 #include "runtime/session.hpp"
 #include "store/sasl/mechanism.hpp"
 
@@ -38,6 +39,7 @@ enum class Wait : std::uint8_t {
   submit,     ///< on_submitted()
   handshake,  ///< on_tls(); clear text that arrives is discarded
   tarpit,     ///< a deadline: `held` is then sent
+  duplicate,  ///< a deadline: another session may have stored the same message by then
 };
 
 /// From MAIL to the reply that ends the message.
@@ -52,6 +54,8 @@ struct Transaction {
   std::uint64_t chunk_octets_left = 0;  ///< of it, still to come
   std::optional<Reply>
       chunk_refusal;  ///< the chunk was out of order: it is read, thrown away and answered so
+  std::optional<Fingerprint> fingerprint;  ///< of the complete message, once it was asked for
+  bool claimed = false;                    ///< services.duplicates knows it as being stored
 };
 
 /// Counted for limits and for the summary.
@@ -71,7 +75,8 @@ struct Conversation {
 
   // --- given ---
   const std::shared_ptr<const SmtpProfile> profile;
-  const PeerFacts peer;
+  PeerFacts peer;              ///< XCLIENT changes it
+  const bool xclient_allowed;  ///< the connection itself comes from a trusted network
   SmtpServices services;
   SessionOutput& out;
   Now now;  ///< of the event that is being handled
@@ -92,8 +97,11 @@ struct Conversation {
   std::optional<EndReason> late;  ///< a deadline passed while an answer was awaited
   std::string line;               ///< beginning of a line that is not complete yet
   bool line_too_long = false;     ///< the rest of the line is thrown away
+  bool followed = false;          ///< input was there behind the line that is being handled
   std::string held;               ///< replies held back (SMTP-20)
   MonoTime held_until{};
+  MonoTime duplicate_retry_at{};  ///< with Wait::duplicate
+  MonoTime duplicate_give_up_at{};
   std::optional<MonoTime> connection_deadline;
   std::optional<MonoTime> inactivity_deadline;
   Counters counters;
@@ -120,8 +128,10 @@ struct Conversation {
   /// A message is being received or committed: shutdown waits for it.
   bool message_in_flight() const noexcept {
     return mode == InputMode::data || mode == InputMode::chunk || transaction.chunking ||
-           wait == Wait::submit;
+           wait == Wait::submit || wait == Wait::duplicate;
   }
+  /// The extensions whose parameters are known on this connection.
+  Offers offers() const noexcept;
 
   /// Sends a reply. An error to an unauthenticated client is held back for the profile's tarpit
   /// delay.
@@ -133,6 +143,9 @@ struct Conversation {
   /// Replies that MAIL is missing. Not counted behind a MAIL that was refused: a client that
   /// pipelines has sent the rest of the transaction before it knows.
   void no_sender_error();
+  /// Replies to a logon that was right: the client is `identity` from now on, unless the listener
+  /// is not for that account (SMTP-15), which ends the session.
+  void log_in(std::string who);
   /// Replies to a failed logon and counts it (SMTP-12); too many end the session.
   void logon_failure(Reply which);
   /// Ends the session, behind what was replied.
@@ -140,13 +153,19 @@ struct Conversation {
   /// Replies, then ends the session.
   void end_with(Reply which, EndReason reason);
 
-  /// Opens a transaction with an empty envelope (MAIL).
-  void open_transaction(std::string_view reverse_path, bool smtputf8, bool body_8bit);
+  /// Replies and ends the session at once: whoever is told does not read it, and is not to be
+  /// kept.
+  void cut_off(Reply which, EndReason reason);
+
+  /// Opens a transaction with an empty envelope (MAIL). Takes what it keeps out of `parameters`.
+  void open_transaction(std::string_view reverse_path, MailParameters& parameters);
   /// Gives the envelope its id and writes the trace header: the message's octets follow (DATA,
   /// BDAT).
   void start_message();
   /// Forgets transaction and message; what the store has of it is abandoned.
   void reset_transaction();
+  /// The claim on the message's fingerprint, if there is one, is given up.
+  void release_claim();
   /// The store is told to forget a streamed message; the driver takes it.
   void abandon_message();
   /// What a TLS handshake makes the server forget (RFC 3207 section 4.2).

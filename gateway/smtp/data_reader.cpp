@@ -89,17 +89,21 @@ DataReader::Piece DataReader::after_dot(char c) noexcept {
   return Piece{.consumed = 0};
 }
 
-std::size_t NewlineCheck::find_bare(std::string_view octets) noexcept {
+NewlineCheck::Piece NewlineCheck::next(std::string_view in) noexcept {
   std::size_t at = 0;
-  while (at < octets.size()) {
-    at += find_irregular(octets.substr(at), previous_at(octets, at));
-    if (at == octets.size()) break;
+  while (at < in.size()) {
+    at += find_irregular(in.substr(at), previous_at(in, at));
+    if (at == in.size()) break;
     // A dot at the start of a line means nothing here.
-    if (!(previous_at(octets, at) == '\n' && octets[at] == '.')) return at;
+    const bool dot = previous_at(in, at) == '\n' && in[at] == '.';
+    if (!dot && at > 0) break;
     ++at;
+    if (dot) continue;
+    previous_ = in[0] == '\n' ? 'x' : in[0];
+    return Piece{.content = in.substr(0, 1), .bare_newline = true};
   }
-  if (!octets.empty()) previous_ = octets.back();
-  return octets.size();
+  previous_ = in[at - 1];
+  return Piece{.content = in.substr(0, at)};
 }
 
 }  // namespace postern::smtp

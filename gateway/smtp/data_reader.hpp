@@ -39,12 +39,15 @@ class DataReader {
 /// Sees bare line ends in content that has no dots to remove (BDAT).
 class NewlineCheck {
  public:
+  /// What the next octets are.
+  struct Piece {
+    std::string_view content;   ///< the beginning of the input
+    bool bare_newline = false;  ///< it is one octet, at which a CR or LF on its own shows: the LF,
+                                ///< or what follows the CR
+  };
   void start() noexcept { *this = NewlineCheck(); }
-  /// Index of the octet at which a CR or LF on its own shows (the LF, or what follows the CR);
-  /// octets.size() if there is none. Not to be called again after it found one.
-  std::size_t find_bare(std::string_view octets) noexcept;
-  /// True: the message ended in a CR.
-  bool ends_bare() const noexcept { return previous_ == '\r'; }
+  /// The next piece of a non-empty input.
+  Piece next(std::string_view in) noexcept;
 
  private:
   char previous_at(std::string_view octets, std::size_t at) const noexcept {

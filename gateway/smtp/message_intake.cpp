@@ -5,13 +5,22 @@
 
 namespace postern::smtp {
 
-void MessageIntake::start(const SmtpProfile& profile) {
+void MessageIntake::start(const SmtpProfile& profile, const Plan& plan) {
   profile_ = &profile;
   body_ = store::MessageBody();
   header_.start(profile.hostname);
+  if (plan.watch_header) {
+    editor_.start(plan.edits);
+  } else {
+    editor_.skip();
+  }
+  binary_ = plan.binary;
+  digesting_ = plan.digest;
+  if (digesting_) digest_.start(plan.digest_seed);
   content_octets_ = 0;
   refusal_.reset();
   last_ = '\n';
+  second_last_ = '\r';
 }
 
 // Which limit is named when several are exceeded depends on where in the message that happens,
@@ -20,19 +29,59 @@ void MessageIntake::content(std::string_view octets) {
   if (octets.empty() || refusal_) return;
   const std::uint64_t octets_max = profile_->message_octets_max;
   std::string_view fitting = octets;
+  Reply cut = Reply::message_too_big;
   if (octets_max != 0) fitting = octets.substr(0, octets_max - content_octets_);
+  if (profile_->rules.nul_octets == config::NulPolicy::reject && !binary_) {
+    if (const std::size_t nul = fitting.find('\0'); nul < fitting.size()) {
+      fitting = fitting.substr(0, nul);
+      cut = Reply::nul_octet;
+    }
+  }
   for (std::string_view rest = fitting; !rest.empty() && !header_.done();) {
     rest.remove_prefix(header_.feed(rest));
     check_header();
     if (refusal_) return;
   }
   if (fitting.size() < octets.size()) {
-    refuse(Reply::message_too_big);
+    refuse(cut);
     return;
   }
   content_octets_ += octets.size();
+  second_last_ = octets.size() > 1 ? octets[octets.size() - 2] : last_;
   last_ = octets.back();
-  body_.append(octets);
+  if (digesting_) digest_.feed(octets);
+  store(octets);
+}
+
+void MessageIntake::store(std::string_view octets) {
+  if (!editor_.done()) octets.remove_prefix(editor_.feed(octets, body_));
+  if (!octets.empty()) body_.append(octets);
+}
+
+void MessageIntake::bare(char octet) {
+  const std::string_view itself(&octet, 1);
+  if (profile_->rules.bare_newline == config::LineEndPolicy::reject && !binary_) {
+    refuse(Reply::bare_newline);
+  } else if (profile_->rules.bare_newline == config::LineEndPolicy::allow || binary_) {
+    content(itself);
+  } else if (octet == '\n') {
+    content("\r\n");
+  } else {
+    content("\n");  // behind the CR that went before
+    content(itself);
+  }
+}
+
+// Completes the last line.
+void MessageIntake::end_line() {
+  if (refusal_ || (last_ == '\n' && second_last_ == '\r')) return;
+  if (last_ != '\r') {
+    content("\r\n");
+  } else if (profile_->rules.bare_newline == config::LineEndPolicy::reject && !binary_) {
+    refuse(Reply::bare_newline);
+  } else {
+    content("\n");
+  }
 }
 
 void MessageIntake::check_header() {
@@ -46,11 +95,13 @@ void MessageIntake::check_header() {
 }
 
 void MessageIntake::finish() {
+  end_line();
   if (refusal_) return;
   if (!header_.done()) {
     header_.finish();
     check_header();
   }
+  if (!refusal_) editor_.finish(body_);
 }
 
 void MessageIntake::refuse(Reply why) {

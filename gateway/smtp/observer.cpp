@@ -18,6 +18,8 @@ std::string_view name_of(EndReason reason) noexcept {
       return "logon_failures";
     case EndReason::not_smtp:
       return "not_smtp";
+    case EndReason::pipelining:
+      return "pipelining";
     case EndReason::rate_limited:
       return "rate_limited";
     case EndReason::bad_chunk:

@@ -19,6 +19,7 @@ enum class EndReason : std::uint8_t {
   protocol_errors,     ///< SMTP-12
   logon_failures,      ///< SMTP-12
   not_smtp,            ///< HTTP or a TLS handshake on the plain port
+  pipelining,          ///< input behind a command that must be the last of its group (RFC 2920)
   rate_limited,        ///< SMTP-09
   bad_chunk,           ///< a BDAT size that does not parse: the stream cannot be followed any more
   refused,             ///< on_refused(): not admitted in the first place
@@ -58,6 +59,10 @@ class SmtpObserver {
   virtual ~SmtpObserver() = default;
   /// A message is durable and its 250 is in the output. `message` carries id, envelope and size.
   virtual void on_message_accepted(const store::SpoolRequest& /*message*/) {}
+  /// A message was sent again and answered with the id that it got the first time; nothing was
+  /// stored. `message` is the one that came now.
+  virtual void on_message_repeated(const store::SpoolRequest& /*message*/,
+                                   std::string_view /*first_id*/) {}
   /// A message that the client sent (DATA or BDAT LAST, or a failing BDAT) was refused with
   /// `reply`.
   virtual void on_message_refused(const store::SpoolRequest& /*message*/,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/smtp/syntax/mail_parameters.hpp"
 #include "runtime/assert.hpp"
 
 namespace postern::smtp {
@@ -11,26 +12,38 @@ namespace {
 // RFC 5321 4.5.3.1.4: no limit below this may be set, whatever the configuration says.
 constexpr std::uint32_t kCommandOctetsMin = 512;
 
-std::string ehlo_reply(const SmtpProfile& profile, bool in_tls) {
-  std::string text = "250-" + profile.hostname + " at your service\r\n";
-  text += "250-PIPELINING\r\n";
+}  // namespace
+
+std::string SmtpProfile::ehlo_reply(const EhloFacts& facts) const {
+  std::string text = "250-" + hostname + " at your service\r\n";
+  const auto offer = [&text](bool offered, std::string_view line) {
+    if (offered) text.append("250-").append(line).append("\r\n");
+  };
+  offer(true, "PIPELINING");
   // RFC 1870 section 3: "SIZE 0" says that there is no fixed maximum.
-  text += "250-SIZE " + std::to_string(profile.message_octets_max) + "\r\n";
-  text += "250-8BITMIME\r\n";
-  text += "250-ENHANCEDSTATUSCODES\r\n";
-  if (!in_tls && profile.starttls_offered()) text += "250-STARTTLS\r\n";
-  if (profile.auth_allowed(in_tls)) {
-    text += "250-AUTH " + profile.access.mechanism_list() + "\r\n";
+  offer(true, "SIZE " + std::to_string(message_octets_max));
+  offer(true, "8BITMIME");
+  offer(true, "ENHANCEDSTATUSCODES");
+  offer(!facts.in_tls && starttls_offered(), "STARTTLS");
+  offer(auth_allowed(facts.in_tls),
+        "AUTH " + access.mechanism_list() + (facts.certificate ? " EXTERNAL" : ""));
+  offer(rules.dsn, "DSN");
+  offer(rules.require_tls && facts.in_tls, "REQUIRETLS");
+  offer(rules.mt_priority, "MT-PRIORITY");
+  offer(rules.deliver_by, "DELIVERBY");
+  if (offers_hold()) {
+    const std::int64_t longest_seconds = rules.hold_max.count();
+    std::string line = "FUTURERELEASE " + std::to_string(longest_seconds) + " ";
+    append_date_time(line, facts.unix_ms + longest_seconds * 1000);
+    offer(true, line);
   }
-  text += "250-CHUNKING\r\n";
-  if (profile.recipients_max != 0) {
-    text += "250-LIMITS RCPTMAX=" + std::to_string(profile.recipients_max) + "\r\n";  // RFC 9422
-  }
+  offer(facts.xclient, "XCLIENT ADDR PORT HELO LOGIN DESTADDR DESTPORT NAME PROTO");
+  offer(true, "CHUNKING");
+  offer(rules.binarymime, "BINARYMIME");
+  offer(recipients_max != 0, "LIMITS RCPTMAX=" + std::to_string(recipients_max));  // RFC 9422
   text += "250 SMTPUTF8\r\n";
   return text;
 }
-
-}  // namespace
 
 bool SmtpProfile::starttls_offered() const noexcept {
   return tls_available && (tls == config::TlsMode::starttls || tls == config::TlsMode::required);
@@ -60,6 +73,7 @@ std::shared_ptr<const SmtpProfile> SmtpProfile::make(const config::SmtpListenerS
   profile->logon_failures_max = settings.logon_failures_max;
   profile->command_octets_max = std::max(settings.command_octets_max, kCommandOctetsMin);
   profile->access = ListenerAccess::make(settings);
+  profile->rules = settings;
   profile->prepare_replies();
   return profile;
 }
@@ -67,8 +81,8 @@ std::shared_ptr<const SmtpProfile> SmtpProfile::make(const config::SmtpListenerS
 void SmtpProfile::prepare_replies() {
   greeting = "220 " + hostname + " ESMTP Postern\r\n";
   helo_reply = "250 " + hostname + " at your service\r\n";
-  ehlo_clear = ehlo_reply(*this, false);
-  ehlo_tls = ehlo_reply(*this, true);
+  ehlo_clear = ehlo_reply({.in_tls = false});
+  ehlo_tls = ehlo_reply({.in_tls = true});
 }
 
 }  // namespace postern::smtp

@@ -41,11 +41,26 @@ struct SmtpProfile {
   std::uint32_t command_octets_max = 512;  ///< a command line with its CRLF; never off
 
   ListenerAccess access;
+  config::SmtpRuleSettings rules;  ///< strictness, submission rules, extensions
 
   std::string greeting;    ///< "220 ..." line with CRLF
   std::string helo_reply;  ///< "250 ..." line with CRLF
   std::string ehlo_clear;  ///< the whole EHLO reply on a connection without TLS
   std::string ehlo_tls;    ///< the whole EHLO reply inside TLS
+
+  /// What an EHLO reply hangs on besides the listener.
+  struct EhloFacts {
+    bool in_tls = false;
+    bool certificate = false;  ///< the client has shown one that SASL EXTERNAL can use
+    bool xclient = false;      ///< XCLIENT is allowed to this client
+    std::int64_t unix_ms = 0;  ///< FUTURERELEASE names a date
+  };
+  /// The whole EHLO reply. ehlo_clear and ehlo_tls are the usual ones, ready-made.
+  std::string ehlo_reply(const EhloFacts& facts) const;
+  /// The usual ones do for a client that has no certificate and may not use XCLIENT.
+  bool usual_ehlo() const noexcept { return !offers_hold(); }
+  /// FUTURERELEASE is offered: to those who can log in (RFC 4865 section 8).
+  bool offers_hold() const noexcept { return auth && rules.hold_max.count() != 0; }
 
   /// Whether STARTTLS is offered on connections that are not inside TLS yet.
   bool starttls_offered() const noexcept;

@@ -28,6 +28,7 @@ constexpr std::array kRows = {
     Row{reset_ok, "250 2.0.0 Reset\r\n"},
     Row{noop_ok, "250 2.0.0 OK\r\n"},
     Row{sender_ok, "250 2.1.0 Sender OK\r\n"},
+    Row{sender_ok_priority, "250 2.3.6 Sender OK, priority is %\r\n"},
     Row{recipient_ok, "250 2.1.5 Recipient OK\r\n"},
     Row{cannot_verify, "252 2.5.2 Cannot verify, but will take mail for it and try\r\n"},
     Row{chunk_received, "250 2.0.0 % octets received\r\n"},
@@ -49,6 +50,7 @@ constexpr std::array kRows = {
     Row{refused_resources, "452 4.3.1 Insufficient system resources, try again later\r\n"},
     Row{busy, "452 4.3.1 Insufficient system resources, try again later\r\n"},
     Row{store_failed, "451 4.3.0 Local error in processing, try again later\r\n"},
+    Row{duplicate_in_flight, "451 4.3.0 The same message is being stored, try again later\r\n"},
     Row{too_many_recipients, "452 4.5.3 Too many recipients\r\n"},
     Row{tls_unavailable, "454 4.7.0 TLS not available\r\n"},
     Row{auth_unavailable, "454 4.7.0 Temporary authentication failure\r\n"},
@@ -69,6 +71,9 @@ constexpr std::array kRows = {
     Row{duplicate_parameter, "501 5.5.4 Parameter given twice\r\n"},
     Row{unknown_parameter, "555 5.5.4 Parameter not recognized\r\n"},
     Row{needs_smtputf8, "553 5.6.7 Address needs SMTPUTF8\r\n"},
+    Row{binary_needs_bdat, "503 5.5.1 BODY=BINARYMIME needs BDAT\r\n"},
+    Row{pipelining_violation,
+        "554 5.5.0 Input before the reply to a command that ends its group\r\n"},
     Row{not_implemented, "502 5.5.1 Command not implemented\r\n"},
     Row{needs_hello, "503 5.5.1 Say EHLO first\r\n"},
     Row{needs_ehlo, "503 5.5.1 Say EHLO first\r\n"},
@@ -90,6 +95,8 @@ constexpr std::array kRows = {
     Row{auth_bad_mechanism_name, "501 5.5.4 Syntax: AUTH mechanism [initial-response]\r\n"},
     Row{auth_unknown_mechanism, "504 5.5.4 Mechanism not recognized\r\n"},
     Row{bad_credentials, "535 5.7.8 Authentication credentials invalid\r\n"},
+    Row{sender_not_owned, "550 5.7.1 This sender address is not yours\r\n"},
+    Row{xclient_denied, "554 5.7.0 XCLIENT is not for you\r\n"},
     Row{address_refused, "550 5.7.1 Your address is refused here\r\n"},
     Row{relaying_denied, "550 5.7.1 Relaying denied\r\n"},
     Row{unknown_user, "550 5.1.1 No such user here\r\n"},
@@ -98,6 +105,7 @@ constexpr std::array kRows = {
     Row{too_many_hops, "554 5.4.6 Too many hops\r\n"},
     Row{local_loop, "554 5.4.6 Mail loop: message was here too often\r\n"},
     Row{bare_newline, "550 5.6.11 Message holds a bare <CR> or <LF>\r\n"},
+    Row{nul_octet, "550 5.6.0 Message holds a NUL octet\r\n"},
 };
 
 constexpr bool rows_in_order() {

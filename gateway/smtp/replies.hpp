@@ -18,6 +18,7 @@ enum class Reply : std::uint8_t {
   reset_ok,
   noop_ok,
   sender_ok,
+  sender_ok_priority,  // argument: the priority that is given
   recipient_ok,
   cannot_verify,
   chunk_received,  // argument: octets
@@ -39,6 +40,7 @@ enum class Reply : std::uint8_t {
   refused_resources,
   busy,
   store_failed,
+  duplicate_in_flight,
   too_many_recipients,
   tls_unavailable,
   auth_unavailable,
@@ -59,6 +61,8 @@ enum class Reply : std::uint8_t {
   duplicate_parameter,
   unknown_parameter,
   needs_smtputf8,
+  binary_needs_bdat,
+  pipelining_violation,
   not_implemented,
   needs_hello,
   needs_ehlo,
@@ -80,6 +84,8 @@ enum class Reply : std::uint8_t {
   auth_bad_mechanism_name,
   auth_unknown_mechanism,
   bad_credentials,
+  sender_not_owned,
+  xclient_denied,
   address_refused,
   relaying_denied,
   unknown_user,
@@ -88,6 +94,7 @@ enum class Reply : std::uint8_t {
   too_many_hops,
   local_loop,
   bare_newline,
+  nul_octet,
   count_,
 };
 

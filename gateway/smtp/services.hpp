@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "gateway/smtp/content_digest.hpp"
 #include "gateway/smtp/message_id.hpp"
 #include "gateway/smtp/observer.hpp"
 #include "runtime/session.hpp"
@@ -25,12 +26,33 @@ class SmtpPolicy {
   virtual Duration greeting_delay(const PeerFacts& peer, Now now) = 0;
 };
 
+/// Remembers messages, so that one that is sent again is not stored again. Shared by all cores:
+/// every function is thread-safe and answers at once.
+class DuplicateMemory {
+ public:
+  virtual ~DuplicateMemory() = default;
+  enum class Claim : std::uint8_t {
+    fresh,      ///< not known: it is claimed now, and must be settled with remember() or release()
+    repeated,   ///< stored before: `id` is what the first one got
+    in_flight,  ///< another session is storing it: ask again
+  };
+  /// Asks for a message and claims it. `id` is the message's own; replaced when `repeated`.
+  virtual Claim claim(const Fingerprint& message, std::string& id, Now now) = 0;
+  /// The claimed message is durable; it is known for `lifetime` from now on.
+  virtual void remember(const Fingerprint& message, Now now, Duration lifetime) = 0;
+  /// The claimed message was not stored.
+  virtual void release(const Fingerprint& message) = 0;
+  /// Of the fingerprints: random, fixed for the process.
+  virtual std::uint64_t seed() const noexcept = 0;
+};
+
 /// All must outlive the session.
 struct SmtpServices {
-  MessageIdSource* ids = nullptr;    ///< never null
-  SmtpObserver* observer = nullptr;  ///< never null
-  SmtpPolicy* policy = nullptr;      ///< null: everything is admitted at once
-  store::DirectoryPtr directory;     ///< never null
+  MessageIdSource* ids = nullptr;         ///< never null
+  SmtpObserver* observer = nullptr;       ///< never null
+  SmtpPolicy* policy = nullptr;           ///< null: everything is admitted at once
+  store::DirectoryPtr directory;          ///< never null
+  DuplicateMemory* duplicates = nullptr;  ///< null: every message is stored
 };
 
 /// Why a connection is not admitted: what SmtpSession::on_refused() is told.

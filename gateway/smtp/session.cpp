@@ -113,15 +113,7 @@ void SmtpSession::on_verified(VerifyReply reply, Now now) {
   SmtpObserver& observer = *c.services.observer;
   switch (reply.outcome) {
     case VerifyOutcome::ok:
-      POSTERN_ASSERT(!reply.identity.empty());
-      if (!c.profile->access.admits(reply.identity)) {  // SMTP-15: right account, wrong listener
-        observer.on_auth(c.mechanism_name, reply.identity, AuthEvent::not_here);
-        c.end_with(Reply::refused_binding, EndReason::refused);
-        break;
-      }
-      c.identity = std::move(reply.identity);
-      observer.on_auth(c.mechanism_name, c.identity, AuthEvent::ok);
-      c.reply(Reply::auth_ok);
+      c.log_in(std::move(reply.identity));
       break;
     case VerifyOutcome::bad_credentials:
       observer.on_auth(c.mechanism_name, c.claimed_user, AuthEvent::failed);
@@ -168,6 +160,10 @@ void SmtpSession::on_deadline(Now now) {
     c.held.clear();
     output_.close = c.ended;
     touch();
+  }
+  if (c.wait == Wait::duplicate && now.mono >= c.duplicate_retry_at) {
+    c.wait = Wait::none;
+    claim();
   }
   if (c.connection_deadline && now.mono >= *c.connection_deadline) {
     expire(EndReason::connection_timeout);
@@ -253,6 +249,7 @@ void SmtpSession::set_deadline() {
     if (at && (!wanted || *at < *wanted)) wanted = at;
   };
   if (c.wait == Wait::tarpit) consider(c.held_until);
+  if (c.wait == Wait::duplicate) consider(c.duplicate_retry_at);
   if (!c.ended) {
     consider(c.connection_deadline);
     consider(c.inactivity_deadline);

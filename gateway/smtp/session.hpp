@@ -79,13 +79,19 @@ class SmtpSession final : public Session {
   std::size_t take_line(std::string_view in);
   void handle_line(std::string_view line);
   void handle_command(std::string_view line);
+  bool speaks_too_early();
   // session_message.cpp
   std::size_t take_data(std::string_view in);
   std::size_t take_chunk(std::string_view in);
+  void take_chunk_content(std::string_view octets);
   void finish_chunk();
   void end_of_message();
   void submit_full_chunks();
   void submit(bool last);
+  bool wants_claim() const noexcept;
+  Fingerprint fingerprint();
+  void claim();
+  void submit_rest();
   void message_committed();
   void refuse_message(Reply why);
   void refuse_chunk(Reply why);

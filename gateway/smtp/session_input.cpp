@@ -72,7 +72,7 @@ std::size_t SmtpSession::take_input(std::string_view in) {
 std::size_t SmtpSession::take_line(std::string_view in) {
   Conversation& c = conversation_;
   if (in.front() == kTlsHandshakeRecord && c.line.empty() && !c.line_too_long) {
-    c.end_with(Reply::not_smtp, EndReason::not_smtp);
+    c.cut_off(Reply::not_smtp, EndReason::not_smtp);
     return in.size();
   }
   const std::size_t octets_max =
@@ -95,6 +95,7 @@ std::size_t SmtpSession::take_line(std::string_view in) {
     return taken;
   }
   touch();
+  c.followed = taken < in.size();
   if (c.line.empty()) {
     handle_line(in.substr(0, taken));
   } else {
@@ -110,15 +111,17 @@ void SmtpSession::handle_line(std::string_view line) {
   Conversation& c = conversation_;
   line.remove_suffix(1);
   // A bare LF does not end a command: a peer that sees one line where we see two can be made to
-  // smuggle commands (RFC 5321 2.3.8 forbids it to send one).
-  const bool bare = line.empty() || line.back() != '\r';
-  if (!bare) line.remove_suffix(1);
+  // smuggle commands (RFC 5321 2.3.8 forbids it to send one). The listener may allow it.
+  const bool has_cr = !line.empty() && line.back() == '\r';
+  if (has_cr) line.remove_suffix(1);
+  const bool bare = !has_cr && c.profile->rules.bare_newline == config::LineEndPolicy::reject;
   if (bare || has_control_octet(line)) {
     c.end_auth_exchange();
     c.protocol_error(bare ? Reply::bad_line_end : Reply::bad_octet);
     return;
   }
   if (c.mode == InputMode::auth_response) {
+    if (speaks_too_early()) return;
     run_auth_response(c, CommandCall{.arguments = line, .refusal = {}});
   } else {
     handle_command(line);
@@ -137,18 +140,31 @@ void SmtpSession::handle_command(std::string_view line) {
   const Command* const command = find_command(verb);
   if (command == nullptr) {
     if (is_http_verb(verb)) {
-      c.end_with(Reply::not_smtp, EndReason::not_smtp);
+      c.cut_off(Reply::not_smtp, EndReason::not_smtp);
     } else {
       c.protocol_error(Reply::unknown_command);
     }
     return;
   }
+  // A client that did not say EHLO was not told that it may send commands in groups.
+  const bool ends_group = (command->flags & kEndsGroup) != 0 || c.hello == Hello::helo;
+  if (ends_group && speaks_too_early()) return;
   const std::optional<Reply> refusal = check_conditions(*command, c, arguments);
   if (refusal && (command->flags & kCarriesPayload) == 0) {
     c.protocol_error(*refusal);
     return;
   }
   command->run(c, CommandCall{.arguments = arguments, .refusal = refusal});
+}
+
+// Input is there behind a line that has to be answered first: the client does not wait for replies,
+// or somebody put words into its mouth (RFC 2920 3.1). What follows is not to be believed.
+bool SmtpSession::speaks_too_early() {
+  Conversation& c = conversation_;
+  if (!c.followed || !c.profile->rules.pipelining_strict) return false;
+  c.end_auth_exchange();
+  c.end_with(Reply::pipelining_violation, EndReason::pipelining);
+  return true;
 }
 
 }  // namespace postern::smtp

@@ -9,6 +9,16 @@
 
 namespace postern::smtp {
 
+namespace {
+
+// How often a session asks whether another one has stored the same message, and for how long. A
+// commit takes milliseconds; a client waits ten minutes for the answer (RFC 5321 4.5.3.2.6), so a
+// store that is stuck for half a minute is no reason to store the message twice.
+constexpr Duration kDuplicateRetryInterval = std::chrono::milliseconds(20);
+constexpr Duration kDuplicateWaitMax = std::chrono::seconds(30);
+
+}  // namespace
+
 // Takes octets behind DATA's 354: as many as may be held in memory.
 std::size_t SmtpSession::take_data(std::string_view in) {
   Conversation& c = conversation_;
@@ -17,8 +27,11 @@ std::size_t SmtpSession::take_data(std::string_view in) {
     const std::string_view rest = in.substr(taken, c.intake.room());
     const DataReader::Piece piece = c.data_reader.next(rest);
     taken += piece.consumed;
-    c.intake.content(piece.content);
-    if (piece.bare_newline) c.intake.saw_bare_newline();
+    if (piece.bare_newline) {
+      c.intake.bare(piece.content.front());
+    } else {
+      c.intake.content(piece.content);
+    }
     if (piece.end) {
       c.mode = InputMode::command;
       end_of_message();
@@ -38,14 +51,30 @@ std::size_t SmtpSession::take_chunk(std::string_view in) {
   std::uint64_t wanted = std::min<std::uint64_t>(in.size(), c.transaction.chunk_octets_left);
   if (!c.transaction.chunk_refusal && !c.intake.refusal()) {
     wanted = std::min<std::uint64_t>(wanted, c.intake.room());
-    const std::string_view octets = in.substr(0, wanted);
-    const std::size_t bare = c.newline_check.find_bare(octets);
-    c.intake.content(octets.substr(0, bare + 1));
-    if (bare < octets.size()) c.intake.saw_bare_newline();
+    take_chunk_content(in.substr(0, wanted));
   }
   c.transaction.chunk_octets_left -= wanted;
   if (!c.transaction.chunk_refusal && c.intake.wants_spill()) submit_full_chunks();
   return wanted;
+}
+
+// Octets of a chunk that may be held in memory.
+void SmtpSession::take_chunk_content(std::string_view octets) {
+  Conversation& c = conversation_;
+  if (c.message->envelope.options.body_binary) {
+    c.intake.content(octets);
+    return;
+  }
+  while (!octets.empty()) {
+    const NewlineCheck::Piece piece = c.newline_check.next(octets);
+    octets.remove_prefix(piece.content.size());
+    if (piece.bare_newline) {
+      c.intake.bare(piece.content.front());
+    } else {
+      c.intake.content(piece.content);
+    }
+    if (c.intake.refusal()) return;  // the rest is thrown away: no need to look at it
+  }
 }
 
 // All octets of a BDAT chunk are here.
@@ -64,10 +93,6 @@ void SmtpSession::finish_chunk() {
     return;
   }
   if (c.transaction.last_chunk) {
-    if (c.newline_check.ends_bare()) c.intake.saw_bare_newline();
-    // Every stored message ends in CRLF: readers and the relay need no special case for one that
-    // does not.
-    if (!c.intake.ends_in_crlf()) c.intake.content("\r\n");
     end_of_message();
     return;
   }
@@ -90,6 +115,67 @@ void SmtpSession::end_of_message() {
     refuse_message(*c.intake.refusal());
     return;
   }
+  if (wants_claim()) {
+    c.duplicate_give_up_at = c.now.mono + kDuplicateWaitMax;
+    claim();
+  } else {
+    submit_rest();
+  }
+}
+
+// Messages without a Message-ID of their own are never taken for each other: two of the same
+// content can be two mails (a monitor's, for example).
+bool SmtpSession::wants_claim() const noexcept {
+  const Conversation& c = conversation_;
+  return c.services.duplicates != nullptr && c.profile->rules.duplicate_window.count() != 0 &&
+         c.intake.has_message_id();
+}
+
+// Who sent what to whom: who he is (before AUTH: where he is), the envelope, the content. The order
+// of recipients counts: a client that repeats a message repeats that.
+Fingerprint SmtpSession::fingerprint() {
+  Conversation& c = conversation_;
+  const store::Envelope& envelope = c.message->envelope;
+  ContentDigest& digest = c.intake.digest();
+  digest.feed_field(c.authenticated() ? std::string_view("identity") : std::string_view("address"));
+  digest.feed_field(c.authenticated() ? c.identity : c.peer.address);
+  digest.feed_field(envelope.reverse_path);
+  for (const store::EnvelopeRecipient& recipient : envelope.recipients) {
+    digest.feed_field(recipient.address);
+  }
+  return digest.finish();
+}
+
+// Stores the message unless it is stored already. Another session that is storing it right now is
+// waited for: its outcome decides.
+void SmtpSession::claim() {
+  Conversation& c = conversation_;
+  if (!c.transaction.fingerprint) c.transaction.fingerprint = fingerprint();
+  std::string id = c.message->id;
+  switch (c.services.duplicates->claim(*c.transaction.fingerprint, id, c.now)) {
+    case DuplicateMemory::Claim::fresh:
+      c.transaction.claimed = true;
+      submit_rest();
+      return;
+    case DuplicateMemory::Claim::repeated:
+      ++c.counters.messages_accepted;
+      c.reply(Reply::queued, id);
+      c.services.observer->on_message_repeated(*c.message, id);
+      c.reset_transaction();
+      return;
+    case DuplicateMemory::Claim::in_flight:
+      if (c.now.mono >= c.duplicate_give_up_at) {
+        refuse_message(Reply::duplicate_in_flight);
+        return;
+      }
+      c.wait = Wait::duplicate;
+      c.duplicate_retry_at = c.now.mono + kDuplicateRetryInterval;
+      return;
+  }
+}
+
+void SmtpSession::submit_rest() {
+  Conversation& c = conversation_;
   c.message->segment = c.intake.body().take_rest();
   c.message->size_octets = c.intake.body().size();
   c.message->last = true;
@@ -121,6 +207,11 @@ void SmtpSession::message_committed() {
     case store::SpoolOutcome::durable:
       ++c.counters.messages_accepted;
       c.transaction.streamed = false;  // nothing to abandon any more
+      if (c.transaction.claimed) {
+        c.transaction.claimed = false;
+        c.services.duplicates->remember(*c.transaction.fingerprint, c.now,
+                                        c.profile->rules.duplicate_window);
+      }
       c.reply(Reply::queued, c.message->id);
       c.services.observer->on_message_accepted(*c.message);
       c.reset_transaction();

@@ -35,13 +35,17 @@ std::string_view with_protocol(const ReceivedFacts& facts) noexcept {
 }
 
 void append_received(std::string& out, const ReceivedFacts& facts) {
-  out.append("Received: from ").append(facts.hello_name);
-  if (facts.address == "unix") {
-    out.append(" (local socket)");
-  } else {
-    out.append(facts.is_ipv6 ? " ([IPv6:" : " ([").append(facts.address).append("])");
+  out.append("Received: ");
+  if (!facts.hide_client) {
+    out.append("from ").append(facts.hello_name);
+    if (facts.address == "unix") {
+      out.append(" (local socket)");
+    } else {
+      out.append(facts.is_ipv6 ? " ([IPv6:" : " ([").append(facts.address).append("])");
+    }
+    out.append("\r\n\t");
   }
-  out.append("\r\n\tby ").append(facts.hostname).append(" with ").append(with_protocol(facts));
+  out.append("by ").append(facts.hostname).append(" with ").append(with_protocol(facts));
   if (facts.tls != nullptr) {
     out.append("\r\n\t(").append(facts.tls->version).append(" ").append(facts.tls->cipher);
     out.append(")");

@@ -15,6 +15,7 @@ struct ReceivedFacts {
   std::string_view hello_name;
   std::string_view address;  ///< of the client, textual; "unix" for a Unix socket
   bool is_ipv6 = false;
+  bool hide_client = false;  ///< name and address are left out (the listener's hide_client_address)
   std::string_view hostname;  ///< of this server
   bool extended = false;      ///< EHLO was used
   bool authenticated = false;

@@ -49,6 +49,8 @@ constexpr Range kProtocolErrors{.min = 1, .max = 1000, .zero_is_off = true};
 constexpr Range kLogonFailures{.min = 1, .max = 1000, .zero_is_off = true};
 // RFC 5321 4.5.3.1.4 demands 512; a line is buffered whole, so it stays far below a receive buffer.
 constexpr Range kSmtpCommandOctets{.min = 512, .max = 16u << 10};
+// 64 octets each: 1 GiB at most.
+constexpr Range kDuplicates{.min = 1024, .max = 16u << 20};
 constexpr Range kPop3CommandOctets{.min = 40, .max = 1024};  // POP-02
 // The upper bounds only catch slips of the keyboard.
 constexpr Range kPop3Commands{.min = 10, .max = 1'000'000'000, .zero_is_off = true};
@@ -305,6 +307,8 @@ std::vector<MailboxListenerSettings> default_imap_listeners() {
 }
 
 void bind(Binder& b, GatewaySettings& s, Uniqueness& unique) {
+  b.count("duplicates_max", s.duplicates_max, kDuplicates,
+          "Messages that are remembered for duplicate_window, all listeners together.");
   b.tables("listener", s.listeners,
            "A listener, as often as needed. If the file has one, the default three (relay on port "
            "25, submission on 587 and 465) are gone.",

@@ -180,6 +180,9 @@ struct SmtpListenerSettings : ListenerSettings, SmtpRuleSettings {
 
 /// [gateway]
 struct GatewaySettings {
+  /// Messages remembered for listeners with a duplicate_window: 64 octets each, so this is 4 MiB.
+  /// Enough for the last minute at 1000 messages a second; when it is full the oldest go first.
+  std::uint32_t duplicates_max = 65'536;
   /// Default: relay :25, submission :587, implicit :465.
   std::vector<SmtpListenerSettings> listeners;
   friend bool operator==(const GatewaySettings&, const GatewaySettings&) = default;

@@ -20,6 +20,12 @@ struct Verify {
   std::string user;
   std::string password;
 };
+/// The client is who its TLS certificate says it is (EXTERNAL); the exchange is over. Whoever knows
+/// the certificate finds out who that is, and whether it may act as `authorize_as` (empty: as
+/// itself).
+struct Vouched {
+  std::string authorize_as;
+};
 /// The exchange is over without anybody to check.
 struct Failure {
   enum class Reason {
@@ -28,7 +34,7 @@ struct Failure {
   };
   Reason reason = Reason::malformed;
 };
-using Step = std::variant<Challenge, Verify, Failure>;
+using Step = std::variant<Challenge, Verify, Failure, Vouched>;
 
 /// One exchange. Used once.
 class Mechanism {
@@ -52,7 +58,7 @@ class Mechanism {
 inline constexpr std::size_t kCredentialOctetsMax = 1024;
 
 /// A new exchange of the mechanism named `name` (any case): PLAIN (RFC 4616), LOGIN (MS-XLOGIN).
-/// nullptr: not known.
+/// nullptr: not known. EXTERNAL (external.hpp) is for protocols that look at client certificates.
 std::unique_ptr<Mechanism> make_mechanism(std::string_view name);
 
 }  // namespace postern::sasl

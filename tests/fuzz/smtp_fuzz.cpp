@@ -1,5 +1,6 @@
 // Fuzzes the SMTP session. How it works:
-//  1. The first octet chooses the game (bit 0) and the listener's settings (the others).
+//  1. The first octet chooses the game (bit 0) and the listener's settings (the others); with bit 7
+//  the next one chooses its rules.
 //  2. Game 0: the rest is what a client sends. Sent whole, octet by octet and in two pieces it must
 //  give
 //     the same replies and the same messages.
@@ -19,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/duplicate_table.hpp"
 #include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace {
@@ -34,8 +36,35 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
-std::shared_ptr<SmtpProfile> profile_of(std::uint8_t bits) {
+struct Choice {
+  std::uint8_t bits = 0;
+  std::uint8_t rules = 0;
+};
+
+void set_rules(config::SmtpRuleSettings& rules, std::uint8_t bits) {
+  constexpr config::LineEndPolicy kPolicies[] = {
+      config::LineEndPolicy::reject, config::LineEndPolicy::normalize, config::LineEndPolicy::allow,
+      config::LineEndPolicy::reject};
+  rules.bare_newline = kPolicies[bits & 3];
+  if ((bits & 4) != 0) rules.nul_octets = config::NulPolicy::allow;
+  rules.add_missing_fields = rules.remove_bcc = rules.hide_client_address = (bits & 8) != 0;
+  rules.dsn = rules.require_tls = rules.mt_priority = rules.deliver_by = (bits & 16) != 0;
+  if ((bits & 16) != 0) rules.hold_max = std::chrono::hours(24);
+  if ((bits & 32) != 0) rules.duplicate_window = std::chrono::minutes(1);
+  rules.sender_owned = (bits & 64) != 0;
+  rules.xclient = (bits & 128) != 0;
+}
+
+PeerFacts peer_of(const Choice& choice) {
+  PeerFacts peer = SmtpDriver::stranger();
+  peer.trusted = (choice.rules & 128) != 0;
+  return peer;
+}
+
+std::shared_ptr<SmtpProfile> profile_of(const Choice& choice) {
+  const std::uint8_t bits = choice.bits;
   auto profile = test::make_profile();
+  set_rules(profile->rules, choice.rules);
   profile->auth_plaintext = (bits & 2) == 0;
   profile->auth_required = (bits & 4) != 0;
   if ((bits & 8) != 0) profile->tls = config::TlsMode::required;
@@ -60,13 +89,18 @@ std::shared_ptr<SmtpProfile> profile_of(std::uint8_t bits) {
 
 // --- invariants ----------------------------------------------------------------------------------
 
-void check_message(const StoredMessage& message) {
+void check_message(const StoredMessage& message, const config::SmtpRuleSettings& rules) {
   require(message.size_octets == message.octets.size(), "the size is the body's");
   require(message.octets.starts_with("Return-Path: <"), "a trace header comes first");
   require(message.octets.compare(message.relay_offset_octets, 10, "Received: ") == 0,
           "the relay starts at Received");
   require(message.octets.ends_with("\r\n"), "a message ends in CRLF");
   require(!message.envelope.recipients.empty(), "a message has recipients");
+  if (message.envelope.options.body_binary) return;
+  if (rules.nul_octets == config::NulPolicy::reject) {
+    require(message.octets.find('\0') == std::string::npos, "no NUL is stored");
+  }
+  if (rules.bare_newline == config::LineEndPolicy::allow) return;
   char previous = '\n';
   for (const char c : message.octets) {
     require((c == '\n') == (previous == '\r'), "no bare CR or LF is stored");
@@ -107,7 +141,11 @@ void check_state(SmtpDriver& driver) {
   require(!transaction.open || c.profile->recipients_max == 0 ||
               c.message->envelope.recipients.size() <= c.profile->recipients_max,
           "recipients are bounded");
-  require(c.counters.messages_accepted == driver.stored.size(), "each 250 is a stored message");
+  const auto repeated = static_cast<std::size_t>(std::ranges::count_if(
+      driver.events, [](const std::string& event) { return event.starts_with("repeated "); }));
+  require(c.counters.messages_accepted == driver.stored.size() + repeated,
+          "each 250 is a stored message");
+  require(!transaction.claimed || c.wait == Wait::submit, "what is claimed is being stored");
   require(c.ended == (driver.end_reasons.size() == 1), "the end is reported once");
   require(!driver.closed() || c.ended, "only an ended session closes");
   require(c.ended || driver.session.output().deadline || c.wait == Wait::open ||
@@ -132,8 +170,10 @@ struct Outcome {
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 
-Outcome play(std::uint8_t bits, const std::vector<std::string_view>& pieces) {
-  SmtpDriver driver(profile_of(bits));
+Outcome play(const Choice& choice, const std::vector<std::string_view>& pieces) {
+  gateway::DuplicateTable duplicates(64, 1);
+  const auto profile = profile_of(choice);
+  SmtpDriver driver(profile, &duplicates, peer_of(choice));
   driver.open();
   for (const std::string_view piece : pieces) {
     if (!driver.closed() && !driver.session.output().start_tls) driver.feed(piece);
@@ -145,18 +185,18 @@ Outcome play(std::uint8_t bits, const std::vector<std::string_view>& pieces) {
   require(driver.closed(), "the session ends with its client");
   Outcome outcome{.replies = driver.replies, .messages = {}, .events = driver.events};
   for (const StoredMessage& message : driver.stored) {
-    check_message(message);
+    check_message(message, profile->rules);
     outcome.messages.push_back(message.envelope.reverse_path + "\n" + message.octets);
   }
   return outcome;
 }
 
-void cut(std::uint8_t bits, std::string_view script) {
+void cut(const Choice& bits, std::string_view script) {
   const Outcome whole = play(bits, {script});
   std::vector<std::string_view> octets;
   for (std::size_t at = 0; at < script.size(); ++at) octets.push_back(script.substr(at, 1));
   require(play(bits, octets) == whole, "octet by octet is the same");
-  const std::size_t middle = script.empty() ? 0 : script.size() * bits / 256;
+  const std::size_t middle = script.empty() ? 0 : script.size() * bits.bits / 256;
   require(play(bits, {script.substr(0, middle), script.substr(middle)}) == whole,
           "two pieces are the same");
 }
@@ -166,7 +206,12 @@ void cut(std::uint8_t bits, std::string_view script) {
 
 class Events {
  public:
-  Events(std::uint8_t bits, std::string_view data) : data_(data), driver_(profile_of(bits)) {
+  // Whether a client speaks too early hangs on how its octets are cut, so it is looked at here.
+  Events(const Choice& choice, std::string_view data)
+      : data_(data),
+        profile_(profile_of(choice)),
+        driver_(profile_, &duplicates_, peer_of(choice)) {
+    profile_->rules.pipelining_strict = (choice.bits & 64) != 0;
     driver_.hold_answers = true;
     driver_.open();
   }
@@ -217,7 +262,7 @@ class Events {
         driver_.pass(std::chrono::seconds(octet()));
         break;
       case 2:
-        if (handshaking) driver_.tls();
+        if (handshaking) driver_.tls((octet() & 1) != 0 ? "alice@example.org" : "");
         break;
       case 3:
         if ((octet() & 7) == 0) driver_.shut_down();
@@ -253,10 +298,12 @@ class Events {
     }
     require(driver_.closed(), "the session ends with its client");
     require(driver_.end_reasons.size() == 1, "the end is reported");
-    for (const StoredMessage& message : driver_.stored) check_message(message);
+    for (const StoredMessage& message : driver_.stored) check_message(message, profile_->rules);
   }
 
   std::string_view data_;
+  gateway::DuplicateTable duplicates_{64, 1};
+  std::shared_ptr<SmtpProfile> profile_;
   SmtpDriver driver_;
 };
 
@@ -264,12 +311,16 @@ class Events {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 1) return 0;
-  const std::uint8_t bits = data[0];
-  const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
-  if ((bits & 1) == 0) {
-    cut(bits, rest);
+  Choice choice{.bits = data[0]};
+  std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
+  if ((choice.bits & 128) != 0 && !rest.empty()) {
+    choice.rules = static_cast<std::uint8_t>(rest.front());
+    rest.remove_prefix(1);
+  }
+  if ((choice.bits & 1) == 0) {
+    cut(choice, rest);
   } else {
-    Events(bits, rest).run();
+    Events(choice, rest).run();
   }
   return 0;
 }

@@ -6,6 +6,7 @@
 #include "gateway/smtp/commands/commands.hpp"
 #include "gateway/smtp/syntax/text.hpp"
 #include "store/sasl/base64.hpp"
+#include "store/sasl/external.hpp"
 
 namespace postern::smtp {
 
@@ -43,6 +44,30 @@ void continue_with(Conversation& conversation, sasl::Failure failure) {
   }
 }
 
+void continue_with(Conversation& conversation, const sasl::Vouched& vouched) {
+  conversation.end_auth_exchange();
+  const store::Directory& directory = *conversation.services.directory;
+  const std::string& name = conversation.tls->client_name;
+  const store::Account* const account = directory.find_login(name);
+  const bool itself =
+      vouched.authorize_as.empty() || directory.find_login(vouched.authorize_as) == account;
+  if (account == nullptr || !itself) {
+    conversation.services.observer->on_auth(conversation.mechanism_name, name, AuthEvent::failed);
+    return conversation.logon_failure(Reply::bad_credentials);
+  }
+  conversation.log_in(account->name);
+}
+
+// EXTERNAL is there for clients that have shown a certificate which names somebody.
+std::unique_ptr<sasl::Mechanism> make_mechanism(const Conversation& conversation,
+                                                std::string_view name) {
+  if (!text::equal_folded(name, "EXTERNAL")) {
+    return conversation.profile->access.offers(name) ? sasl::make_mechanism(name) : nullptr;
+  }
+  const bool named = conversation.tls && !conversation.tls->client_name.empty();
+  return named ? std::make_unique<sasl::External>() : nullptr;
+}
+
 void take_step(Conversation& conversation, sasl::Step step) {
   std::visit([&](auto& next) { continue_with(conversation, std::move(next)); }, step);
 }
@@ -59,8 +84,7 @@ void run_auth(Conversation& conversation, const CommandCall& call) {
   if (!is_mechanism_name(name) || initial.find(' ') != std::string_view::npos) {
     return conversation.protocol_error(Reply::auth_bad_mechanism_name);
   }
-  std::unique_ptr<sasl::Mechanism> mechanism;
-  if (conversation.profile->access.offers(name)) mechanism = sasl::make_mechanism(name);
+  std::unique_ptr<sasl::Mechanism> mechanism = make_mechanism(conversation, name);
   if (!mechanism) return conversation.protocol_error(Reply::auth_unknown_mechanism);
   // Every mechanism there is sends the password itself (RFC 4954 section 4: 538).
   if (!conversation.profile->auth_allowed(conversation.tls.has_value())) {

@@ -21,6 +21,7 @@ void run_noop(Conversation& conversation, const CommandCall& call);      ///< RF
 void run_quit(Conversation& conversation, const CommandCall& call);      ///< RFC 5321 4.1.1.10
 void run_starttls(Conversation& conversation, const CommandCall& call);  ///< RFC 3207
 void run_auth(Conversation& conversation, const CommandCall& call);      ///< RFC 4954
+void run_xclient(Conversation& conversation, const CommandCall& call);   ///< for trusted proxies
 /// A line of an AUTH exchange, without its CRLF. Not a command: it has no verb.
 void run_auth_response(Conversation& conversation, const CommandCall& call);
 

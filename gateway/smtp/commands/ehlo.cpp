@@ -11,7 +11,14 @@ void run_ehlo(Conversation& conversation, const CommandCall& call) {
   conversation.hello = Hello::ehlo;
   conversation.hello_name.assign(call.arguments);
   const SmtpProfile& profile = *conversation.profile;
-  conversation.send(conversation.tls ? profile.ehlo_tls : profile.ehlo_clear);
+  const bool certificate = conversation.tls && !conversation.tls->client_name.empty();
+  if (profile.usual_ehlo() && !certificate && !conversation.xclient_allowed) {
+    return conversation.send(conversation.tls ? profile.ehlo_tls : profile.ehlo_clear);
+  }
+  conversation.send(profile.ehlo_reply({.in_tls = conversation.tls.has_value(),
+                                        .certificate = certificate,
+                                        .xclient = conversation.xclient_allowed,
+                                        .unix_ms = conversation.now.unix_ms}));
 }
 
 }  // namespace postern::smtp

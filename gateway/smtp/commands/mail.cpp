@@ -2,7 +2,7 @@
 
 #include "gateway/smtp/command_table.hpp"
 #include "gateway/smtp/commands/commands.hpp"
-#include "gateway/smtp/syntax/parameters.hpp"
+#include "gateway/smtp/syntax/mail_parameters.hpp"
 #include "gateway/smtp/syntax/path.hpp"
 #include "gateway/smtp/syntax/text.hpp"
 
@@ -10,49 +10,51 @@ namespace postern::smtp {
 
 namespace {
 
-struct MailParameters {
-  std::optional<std::uint64_t> size_octets;  // SIZE= (RFC 1870)
-  std::optional<bool> body_8bit;             // BODY= (RFC 6152)
-  bool smtputf8 = false;                     // SMTPUTF8 (RFC 6531)
-  bool auth = false;                         // AUTH= (RFC 4954 section 5)
-};
+// RFC 6710 section 5: a stranger's mail is not let past everybody else's.
+constexpr std::int8_t kStrangerPriorityMax = 0;
 
-// AUTH=<> or AUTH=mailbox in xtext. Checked and not used: the identity that counts is the one that
-// logged in here, and no next hop is trusted with another.
-bool is_auth_value(std::string_view value) {
-  const std::optional<std::string> decoded = decode_xtext(value);
-  return decoded && (*decoded == "<>" || is_mailbox(*decoded));
+// RFC 6409 6.1: an identity speaks for its own addresses and those granted to it. The null
+// reverse-path is everybody's: notifications have it.
+bool may_send_as(const Conversation& conversation, const Path& path) {
+  if (!conversation.profile->rules.sender_owned || !conversation.authenticated()) return true;
+  if (path.null_path()) return true;
+  const store::Directory& directory = *conversation.services.directory;
+  return path.quoted ? directory.may_send_as(conversation.identity, unquoted(path), path.domain)
+                     : directory.may_send_as(conversation.identity, path.local_part, path.domain);
 }
 
-// Takes one parameter; the reply if it is refused.
-std::optional<Reply> take(const Parameter& parameter, bool auth_offered, MailParameters& into) {
-  if (text::equal_folded(parameter.keyword, "SIZE")) {
-    if (into.size_octets) return Reply::duplicate_parameter;
-    into.size_octets = text::parse_number(parameter.value);
-    return into.size_octets ? std::nullopt : std::optional(Reply::bad_parameter);
+// Why the sender is refused, if it is. The rate is looked at last: what is refused costs nothing
+// of it.
+std::optional<Reply> judge(Conversation& conversation, const Path& path,
+                           const MailParameters& parameters) {
+  if (path.has_utf8 && !parameters.smtputf8) return Reply::needs_smtputf8;
+  const std::uint64_t octets_max = conversation.profile->message_octets_max;
+  if (octets_max != 0 && parameters.size_octets.value_or(0) > octets_max) {
+    return Reply::message_too_big;
   }
-  if (text::equal_folded(parameter.keyword, "BODY")) {
-    if (into.body_8bit) return Reply::duplicate_parameter;
-    if (text::equal_folded(parameter.value, "8BITMIME")) {
-      into.body_8bit = true;
-    } else if (text::equal_folded(parameter.value, "7BIT")) {
-      into.body_8bit = false;
-    } else {
-      return Reply::bad_parameter;
-    }
-    return std::nullopt;
+  if (parameters.options.hold_until_unix_ms != 0 && !conversation.authenticated()) {
+    return Reply::needs_auth;
   }
-  if (text::equal_folded(parameter.keyword, "SMTPUTF8")) {
-    if (into.smtputf8) return Reply::duplicate_parameter;
-    into.smtputf8 = true;
-    return parameter.has_value ? std::optional(Reply::bad_parameter) : std::nullopt;
+  if (!may_send_as(conversation, path)) return Reply::sender_not_owned;
+  SmtpPolicy* const policy = conversation.services.policy;
+  if (policy == nullptr) return std::nullopt;
+  if (!policy->admit_message(conversation.peer, conversation.identity, conversation.now)) {
+    return Reply::rate_exceeded;
   }
-  if (auth_offered && text::equal_folded(parameter.keyword, "AUTH")) {
-    if (into.auth) return Reply::duplicate_parameter;
-    into.auth = true;
-    return is_auth_value(parameter.value) ? std::nullopt : std::optional(Reply::bad_parameter);
+  return policy->has_room() ? std::nullopt : std::optional(Reply::busy);
+}
+
+// The answer to a sender that is accepted.
+void accept(Conversation& conversation, const Path& path, MailParameters& parameters) {
+  std::int8_t& priority = parameters.options.priority;
+  const bool lowered = priority > kStrangerPriorityMax && !conversation.authenticated();
+  if (lowered) priority = kStrangerPriorityMax;
+  conversation.open_transaction(path.mailbox, parameters);
+  if (lowered) {
+    conversation.reply(Reply::sender_ok_priority, "0");
+  } else {
+    conversation.reply(Reply::sender_ok);
   }
-  return Reply::unknown_parameter;
 }
 
 }  // namespace
@@ -76,33 +78,19 @@ void run_mail(Conversation& conversation, const CommandCall& call) {
   }
 
   MailParameters parameters;
-  ParameterList list(parsed.rest);
-  while (const std::optional<Parameter> parameter = list.next()) {
-    const std::optional<Reply> refusal = take(*parameter, conversation.profile->auth, parameters);
+  if (!parsed.rest.empty()) {
+    const std::optional<Reply> refusal =
+        parse_mail_parameters(parsed.rest, conversation.offers(), conversation.now, parameters);
     if (refusal) return conversation.protocol_error(*refusal);
   }
-  if (list.failed()) return conversation.protocol_error(Reply::bad_arguments);
-
-  const auto refuse = [&](Reply why) {
+  if (const std::optional<Reply> refusal = judge(conversation, path, parameters)) {
     conversation.sender_refused = true;
-    conversation.services.observer->on_sender_refused(path.mailbox, text_of(why));
-    conversation.reply(why);
-  };
-  if (path.has_utf8 && !parameters.smtputf8) return refuse(Reply::needs_smtputf8);
-  const std::uint64_t octets_max = conversation.profile->message_octets_max;
-  if (octets_max != 0 && parameters.size_octets.value_or(0) > octets_max) {
-    return refuse(Reply::message_too_big);
+    conversation.services.observer->on_sender_refused(path.mailbox, text_of(*refusal));
+    conversation.reply(*refusal);
+    if (*refusal == Reply::rate_exceeded) conversation.end(EndReason::rate_limited);
+    return;
   }
-  SmtpPolicy* const policy = conversation.services.policy;
-  if (policy != nullptr &&
-      !policy->admit_message(conversation.peer, conversation.identity, conversation.now)) {
-    refuse(Reply::rate_exceeded);
-    return conversation.end(EndReason::rate_limited);
-  }
-  if (policy != nullptr && !policy->has_room()) return refuse(Reply::busy);
-  conversation.open_transaction(path.mailbox, parameters.smtputf8,
-                                parameters.body_8bit.value_or(false));
-  conversation.reply(Reply::sender_ok);
+  accept(conversation, path, parameters);
 }
 
 }  // namespace postern::smtp

@@ -2,7 +2,7 @@
 
 #include "gateway/smtp/command_table.hpp"
 #include "gateway/smtp/commands/commands.hpp"
-#include "gateway/smtp/syntax/parameters.hpp"
+#include "gateway/smtp/syntax/mail_parameters.hpp"
 #include "gateway/smtp/syntax/path.hpp"
 #include "gateway/smtp/syntax/text.hpp"
 
@@ -56,10 +56,13 @@ void run_rcpt(Conversation& conversation, const CommandCall& call) {
   if (parsed.error != PathError::none || !is_complete(path)) {
     return conversation.protocol_error(Reply::bad_recipient_address);
   }
-  // No extension that is offered has parameters for RCPT.
-  ParameterList list(parsed.rest);
-  if (list.next()) return conversation.protocol_error(Reply::unknown_parameter);
-  if (list.failed()) return conversation.protocol_error(Reply::bad_arguments);
+  const store::Envelope& envelope = conversation.message->envelope;
+  store::RecipientOptions options;
+  if (!parsed.rest.empty()) {
+    const std::optional<Reply> refusal =
+        parse_rcpt_parameters(parsed.rest, conversation.offers(), envelope.smtputf8, options);
+    if (refusal) return conversation.protocol_error(*refusal);
+  }
 
   store::Route route;
   if (const std::optional<Reply> refusal = judge(conversation, path, route)) {
@@ -67,8 +70,12 @@ void run_rcpt(Conversation& conversation, const CommandCall& call) {
     conversation.services.observer->on_recipient_refused(path.mailbox, text_of(*refusal));
     return conversation.reply(*refusal);
   }
-  conversation.message->envelope.recipients.push_back(store::EnvelopeRecipient{
-      .address = std::string(path.mailbox), .mailboxes = std::move(route.mailboxes)});
+  // A message that is held waits in the queue, for every recipient (RFC 4865 section 4).
+  if (envelope.options.hold_until_unix_ms != 0) route.mailboxes.clear();
+  conversation.message->envelope.recipients.push_back(
+      store::EnvelopeRecipient{.address = std::string(path.mailbox),
+                               .mailboxes = std::move(route.mailboxes),
+                               .options = std::move(options)});
   conversation.reply(Reply::recipient_ok);
 }
 

@@ -175,5 +175,50 @@ TEST(SmtpAuthRules, ReceivedSaysSo) {
   EXPECT_NE(driver.stored.at(0).trace().find(" with ESMTPA id "), std::string::npos);
 }
 
+// RFC 4422 appendix A: the first challenge of EXTERNAL is empty (SMTP-03), the client's certificate
+// is the proof.
+class SmtpExternal : public testing::Test {
+ protected:
+  void show_certificate(const std::string& name) {
+    driver_.greet();
+    driver_.say("STARTTLS\r\n");
+    driver_.tls(name);
+    ehlo_ = driver_.say("EHLO c\r\n");
+  }
+  SmtpDriver driver_;
+  std::string ehlo_;
+};
+
+TEST_F(SmtpExternal, EmptyFirstChallenge) {
+  show_certificate("Alice@example.org");
+  EXPECT_NE(ehlo_.find("250-AUTH PLAIN LOGIN EXTERNAL\r\n"), std::string::npos) << ehlo_;
+  EXPECT_EQ(driver_.say("AUTH External\r\n"), "334 External supported\r\n");
+  EXPECT_EQ(driver_.say("\r\n"), "235 2.7.0 Authentication succeeded\r\n");
+  EXPECT_EQ(driver_.session.conversation().identity, "alice@example.org");
+  EXPECT_EQ(driver_.events, std::vector<std::string>{"auth External alice@example.org ok"});
+  EXPECT_EQ(codes(driver_.say("AUTH EXTERNAL =\r\n")), "503");
+}
+
+TEST_F(SmtpExternal, InitialResponses) {
+  show_certificate("alice@example.org");
+  EXPECT_EQ(codes(driver_.say("AUTH EXTERNAL " + base64("bob@example.org") + "\r\n")), "535")
+      << "nobody acts as another";
+  EXPECT_EQ(codes(driver_.say("AUTH EXTERNAL " + base64("a\0b"s) + "\r\n")), "501");
+  EXPECT_EQ(codes(driver_.say("AUTH EXTERNAL\r\n*\r\n")), "334 501");
+  EXPECT_EQ(codes(driver_.say("AUTH EXTERNAL " + base64("alice@example.org") + "\r\n")), "235");
+}
+
+TEST_F(SmtpExternal, OfSomebodyUnknown) {
+  show_certificate("eve@example.org");
+  EXPECT_EQ(codes(driver_.say("AUTH EXTERNAL =\r\n")), "535");
+  EXPECT_EQ(driver_.events, std::vector<std::string>{"auth EXTERNAL eve@example.org failed"});
+}
+
+TEST_F(SmtpExternal, WithoutACertificateItIsNotThere) {
+  show_certificate("");
+  EXPECT_EQ(ehlo_.find("EXTERNAL"), std::string::npos);
+  EXPECT_EQ(codes(driver_.say("AUTH EXTERNAL =\r\n")), "504");
+}
+
 }  // namespace
 }  // namespace postern::smtp::test

@@ -42,6 +42,7 @@ TEST(SmtpHello, EhloListsWhatIsOffered) {
             "250-STARTTLS\r\n"
             "250-AUTH PLAIN LOGIN\r\n"
             "250-CHUNKING\r\n"
+            "250-BINARYMIME\r\n"
             "250-LIMITS RCPTMAX=200\r\n"
             "250 SMTPUTF8\r\n");
   EXPECT_EQ(driver.say("helo client\r\n"), "250 mx.example.org at your service\r\n");

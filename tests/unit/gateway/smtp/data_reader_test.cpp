@@ -143,29 +143,47 @@ TEST(FindIrregular, FindsEachKindAtEveryPlace) {
 }
 
 TEST(NewlineCheck, SeesBareLineEndsAcrossPieces) {
-  const auto bare = [](std::string_view octets) {
-    NewlineCheck whole;
-    std::size_t at = whole.find_bare(octets);
-    if (at == octets.size() && whole.ends_bare()) ++at;
-    NewlineCheck pieces;
-    std::size_t piecewise = 0;
-    while (piecewise < octets.size() && pieces.find_bare(octets.substr(piecewise, 1)) == 1) {
-      ++piecewise;
+  // Where the first one shows; the size if none does.
+  const auto bare = [](std::string_view octets, std::size_t piece_octets) {
+    NewlineCheck check;
+    std::size_t at = 0;
+    while (at < octets.size()) {
+      const NewlineCheck::Piece piece = check.next(octets.substr(at, piece_octets));
+      EXPECT_FALSE(piece.content.empty());
+      EXPECT_EQ(piece.content, octets.substr(at, piece.content.size()));
+      if (piece.bare_newline) {
+        EXPECT_EQ(piece.content.size(), 1U);
+        return at;
+      }
+      at += piece.content.size();
     }
-    if (piecewise == octets.size() && pieces.ends_bare()) ++piecewise;
-    EXPECT_EQ(at, piecewise) << octets;
     return at;
   };
-  const auto none = [](std::string_view octets) { return octets.size(); };
-  for (const char* fine : {"", "a\r\n.\r\n..\r\n.a", ".a\r\n.b\r\n", "a\r\n.\r\n"}) {
-    EXPECT_EQ(bare(fine), none(fine));
+  struct Case {
+    std::string_view octets;
+    std::size_t at;
+  };
+  for (const Case& one : {Case{"", 0}, Case{"a\r\n.\r\n..\r\n.a", 13}, Case{".a\r\n.b\r\n", 8},
+                          Case{"a\nb", 1}, Case{"a\rb", 2}, Case{"a\r\n.\n", 4}, Case{"\n", 0},
+                          Case{"a\r", 2}, Case{"a\r\n.\r", 5}, Case{"\r\r\n", 1}}) {
+    for (std::size_t piece_octets = 1; piece_octets <= one.octets.size() + 1; ++piece_octets) {
+      EXPECT_EQ(bare(one.octets, piece_octets), one.at) << one.octets;
+    }
   }
-  EXPECT_EQ(bare("a\nb"), 1U);
-  EXPECT_EQ(bare("a\rb"), 2U);
-  EXPECT_EQ(bare("a\r\n.\n"), 4U);
-  EXPECT_EQ(bare("\n"), 0U);
-  EXPECT_EQ(bare("a\r"), 3U) << "the message ends in a CR";
-  EXPECT_EQ(bare("a\r\n.\r"), 6U);
+}
+
+// Each one is told, not only the first.
+TEST(NewlineCheck, GoesOnBehindABareLineEnd) {
+  NewlineCheck check;
+  std::string seen;
+  std::string_view rest = "a\nb\rc\r\n\n.\r\r\nd";
+  while (!rest.empty()) {
+    const NewlineCheck::Piece piece = check.next(rest);
+    seen += piece.bare_newline ? "!" : "_";
+    seen += piece.content;
+    rest.remove_prefix(piece.content.size());
+  }
+  EXPECT_EQ(seen, "_a!\n_b\r!c_\r\n!\n_.\r!\r_\nd");
 }
 
 }  // namespace

@@ -63,7 +63,9 @@ TEST(ListenerAccess, TrustedClientsMayRelayWhereTheListenerSaysSo) {
       auto profile = make_profile();
       profile->auth_required = true;
       profile->access.trusted_relay = relay;
-      SmtpDriver driver(profile, trusted);
+      PeerFacts peer = SmtpDriver::stranger();
+      peer.trusted = trusted;
+      SmtpDriver driver(profile, nullptr, peer);
       driver.greet();
       const bool fine = trusted && relay;
       EXPECT_EQ(driver.say("MAIL FROM:<a@example.org>\r\n").substr(0, 3), fine ? "250" : "530");

@@ -34,7 +34,9 @@ class FakeDirectory final : public store::Directory {
   bool is_local_domain(std::string_view domain) const override {
     return folded(domain) == "example.org";
   }
-  const store::Account* find_login(std::string_view) const override { return nullptr; }
+  const store::Account* find_login(std::string_view name) const override {
+    return folded(name) == alice_.name ? &alice_ : nullptr;
+  }
   /// The identity itself, and press@example.net for alice.
   bool may_send_as(std::string_view identity, std::string_view local_part,
                    std::string_view domain) const override {
@@ -48,6 +50,7 @@ class FakeDirectory final : public store::Directory {
   mutable std::vector<std::pair<std::string, std::string>> lookups;
 
  private:
+  const store::Account alice_{.id = store::AccountId{1}, .name = "alice@example.org"};
   static std::string folded(std::string_view text) {
     std::string out(text);
     for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -76,6 +79,7 @@ struct StoredMessage {
   /// What was received, without our trace header.
   std::string content() const {
     const std::size_t received = octets.find("Received: ");
+    POSTERN_ASSERT(received != std::string::npos);
     std::size_t end = octets.find("\r\n", received);
     while (octets.compare(end, 3, "\r\n\t") == 0) end = octets.find("\r\n", end + 2);
     return octets.substr(end + 2);
@@ -91,23 +95,29 @@ inline std::shared_ptr<SmtpProfile> make_profile() {
   settings.auth_plaintext = true;
   settings.protocol_errors_max = 0;
   settings.logon_failures_max = 0;
+  settings.pipelining_strict = false;  // tests send whole conversations at once
   return std::make_shared<SmtpProfile>(*SmtpProfile::make(settings, "mx.example.org", true));
 }
 
 class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
  public:
   explicit SmtpDriver(std::shared_ptr<const SmtpProfile> profile = make_profile(),
-                      bool trusted = false)
+                      DuplicateMemory* duplicates = nullptr, PeerFacts peer = stranger())
       : directory(std::make_shared<FakeDirectory>()),
-        session(
-            std::move(profile),
-            PeerFacts{.address = "192.0.2.1",
-                      .port = 4711,
-                      .local_address = "192.0.2.25",
-                      .local_port = 25,
-                      .is_ipv6 = false,
-                      .trusted = trusted},
-            SmtpServices{.ids = &ids, .observer = this, .policy = this, .directory = directory}) {}
+        session(std::move(profile), std::move(peer),
+                SmtpServices{.ids = &ids,
+                             .observer = this,
+                             .policy = this,
+                             .directory = directory,
+                             .duplicates = duplicates}) {}
+
+  static PeerFacts stranger() {
+    return PeerFacts{.address = "192.0.2.1",
+                     .port = 4711,
+                     .local_address = "192.0.2.25",
+                     .local_port = 25,
+                     .is_ipv6 = false};
+  }
 
   // --- what happens ---
   void open() {
@@ -136,14 +146,16 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
     drain();
     offer();
   }
-  void tls() {
+  void tls(std::string client_name = "") {
     POSTERN_ASSERT(session.output().start_tls);
     session.output().start_tls = false;
     input.clear();
     session.on_tls(TlsFacts{.version = "TLSv1.3",
                             .cipher = "TLS_AES_128_GCM_SHA256",
                             .server_name = "",
-                            .bits = 128},
+                            .bits = 128,
+                            .client_verified = !client_name.empty(),
+                            .client_name = std::move(client_name)},
                    now);
     drain();
   }
@@ -188,6 +200,9 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
   // SmtpObserver
   void on_message_accepted(const store::SpoolRequest& message) override {
     events.push_back("accepted " + message.id);
+  }
+  void on_message_repeated(const store::SpoolRequest& message, std::string_view first_id) override {
+    events.push_back("repeated " + message.id + " " + std::string(first_id));
   }
   void on_message_refused(const store::SpoolRequest& message, std::string_view reply) override {
     events.push_back("refused " + message.id + " " + std::string(reply.substr(0, 3)));

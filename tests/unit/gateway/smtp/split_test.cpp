@@ -15,8 +15,10 @@ struct Result {
   friend bool operator==(const Result&, const Result&) = default;
 };
 
-Result run(const std::vector<std::string_view>& pieces, Duration tarpit = {}) {
+Result run(const std::vector<std::string_view>& pieces, Duration tarpit = {},
+           const config::SmtpRuleSettings& rules = make_profile()->rules) {
   auto profile = make_profile();
+  profile->rules = rules;
   profile->protocol_errors_max = 12;
   profile->message_octets_max = 300;
   profile->header_octets_max = 80;
@@ -92,6 +94,44 @@ TEST(SmtpSplit, EverySplitGivesTheSame) {
         octets.push_back(std::string_view(script).substr(at, 1));
       }
       ASSERT_EQ(run(octets, tarpit), whole) << script;
+    }
+  }
+}
+
+// What is changed in a message hangs on its octets, not on how they came.
+TEST(SmtpSplit, EverySplitIsChangedTheSame) {
+  const std::string messages[] = {
+      "Subject: x\r\nBcc: a@b,\r\n c@d\r\nTo: e\nResent-Bcc : f\r\n\r\n..x\ny\rz\r\n.\n\r\n",
+      "Date : now\r\nmessage-ID:\r\n <1@x>\r\nbcc:\r\n\r\r\nx",
+      "bcc\r\n\r\nBcc: of the body\r\n",
+      "Bcc: only",
+      "Subject: no body\r\n",
+      "no header\rat all\n",
+      std::string("\r\nDate: of the body\0\r\n", 21),
+      "A: b\n\nbody\n",
+      "",
+  };
+  for (const auto policy : {config::LineEndPolicy::normalize, config::LineEndPolicy::allow}) {
+    config::SmtpRuleSettings rules{.bare_newline = policy, .pipelining_strict = false};
+    rules.add_missing_fields = true;
+    rules.remove_bcc = true;
+    for (const std::string& message : messages) {
+      const std::string envelope = "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<alice@example.org>\r\n";
+      for (const std::string& script :
+           {envelope + "DATA\r\n" + message + "\r\n.\r\n",
+            envelope + "BDAT " + std::to_string(message.size()) + " LAST\r\n" + message}) {
+        const Result whole = run({script}, {}, rules);
+        EXPECT_EQ(codes(whole.replies).substr(0, 15), "220 250 250 250");
+        EXPECT_EQ(whole.messages.size(), message.find('\0') == std::string::npos ? 1U : 0U);
+        std::vector<std::string_view> octets;
+        for (std::size_t at = 1; at < script.size(); ++at) {
+          const std::string_view view(script);
+          ASSERT_EQ(run({view.substr(0, at), view.substr(at)}, {}, rules), whole) << script << at;
+          octets.push_back(view.substr(at, 1));
+        }
+        octets.insert(octets.begin(), std::string_view(script).substr(0, 1));
+        ASSERT_EQ(run(octets, {}, rules), whole) << script;
+      }
     }
   }
 }

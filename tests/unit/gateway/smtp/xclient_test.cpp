@@ -1,0 +1,88 @@
+// XCLIENT: a trusted proxy says for whom it speaks.
+#include <gtest/gtest.h>
+
+#include "tests/unit/gateway/smtp/smtp_driver.hpp"
+
+namespace postern::smtp::test {
+namespace {
+
+class Xclient : public testing::Test {
+ protected:
+  static std::shared_ptr<SmtpProfile> profile() {
+    auto made = make_profile();
+    made->rules.xclient = true;
+    return made;
+  }
+  static PeerFacts proxy() {
+    PeerFacts peer = SmtpDriver::stranger();
+    peer.trusted = true;
+    return peer;
+  }
+  SmtpDriver driver_{profile(), nullptr, proxy()};
+};
+
+TEST_F(Xclient, TheSessionBeginsAnewWithThatClient) {
+  driver_.open();
+  EXPECT_NE(driver_.say("EHLO proxy.example\r\n").find("250-XCLIENT ADDR PORT HELO LOGIN"),
+            std::string::npos);
+  EXPECT_EQ(driver_.say("XCLIENT ADDR=203.0.113.9 PORT=1234 NAME=[UNAVAILABLE] HELO=c.example "
+                        "PROTO=ESMTP DESTADDR=IPv6:2001:db8::25 DESTPORT=587\r\n"),
+            "220 mx.example.org ESMTP Postern\r\n");
+  const PeerFacts& peer = driver_.session.conversation().peer;
+  EXPECT_EQ(peer.address, "203.0.113.9");
+  EXPECT_EQ(peer.port, 1234);
+  EXPECT_EQ(peer.local_address, "2001:db8::25");
+  EXPECT_EQ(peer.local_port, 587);
+  EXPECT_EQ(peer.proxy, "192.0.2.1");
+  EXPECT_FALSE(peer.trusted);
+  EXPECT_EQ(codes(driver_.say("MAIL FROM:<a@b>\r\n")), "503") << "EHLO comes first again";
+  driver_.say(
+      "EHLO real.example\r\nMAIL FROM:<a@b>\r\nRCPT TO:<alice@example.org>\r\n"
+      "BDAT 5 LAST\r\nA:b\r\n");
+  ASSERT_EQ(driver_.stored.size(), 1U);
+  EXPECT_NE(driver_.stored[0].trace().find("from real.example ([203.0.113.9])"), std::string::npos);
+  // The same proxy may speak for the next one.
+  EXPECT_EQ(codes(driver_.say("XCLIENT ADDR=IPv6:2001:DB8::7\r\n")), "220");
+  EXPECT_TRUE(driver_.session.conversation().peer.is_ipv6);
+}
+
+TEST_F(Xclient, LoginOfAKnownAccount) {
+  driver_.greet();
+  EXPECT_EQ(codes(driver_.say("XCLIENT LOGIN=alice@example.org\r\n")), "220");
+  EXPECT_EQ(driver_.session.conversation().identity, "alice@example.org");
+  EXPECT_EQ(codes(driver_.say("EHLO c\r\nMAIL FROM:<alice@example.org>\r\n"
+                              "RCPT TO:<x@elsewhere.example>\r\nRSET\r\n")),
+            "250 250 250 250");
+  EXPECT_EQ(codes(driver_.say("XCLIENT LOGIN=[UNAVAILABLE]\r\n")), "220");
+  EXPECT_FALSE(driver_.session.conversation().authenticated()) << "forgotten";
+  EXPECT_EQ(codes(driver_.say("XCLIENT LOGIN=nobody@example.org\r\n")), "535");
+}
+
+TEST_F(Xclient, WhatIsNotAnAttributeChangesNothing) {
+  driver_.greet();
+  for (const char* bad :
+       {"", "ADDR", "ADDR=", "ADDR=x", "ADDR=2001:db8::1", "ADDR=192.0.2.256", "PORT=65536",
+        "PORT=x", "HELO=a+20b", "HELO=a+", "FOO=1", "ADDR=192.0.2.9 PORT=-1", "DESTADDR=here"}) {
+    EXPECT_EQ(driver_.say("XCLIENT " + std::string(bad) + "\r\n").substr(0, 9), "501 5.5.4") << bad;
+    EXPECT_EQ(driver_.session.conversation().peer.address, "192.0.2.1");
+  }
+  driver_.say("MAIL FROM:<a@b>\r\n");
+  EXPECT_EQ(codes(driver_.say("XCLIENT ADDR=192.0.2.9\r\n")), "503") << "not during a transaction";
+}
+
+TEST(XclientDenied, ToStrangersAndWhenItIsOff) {
+  PeerFacts trusted = SmtpDriver::stranger();
+  trusted.trusted = true;
+  auto on = make_profile();
+  on->rules.xclient = true;
+  SmtpDriver stranger(on);
+  SmtpDriver off(make_profile(), nullptr, trusted);
+  for (SmtpDriver* driver : {&stranger, &off}) {
+    driver->open();
+    EXPECT_EQ(driver->say("EHLO c\r\n").find("XCLIENT"), std::string::npos);
+    EXPECT_EQ(driver->say("XCLIENT ADDR=203.0.113.9\r\n"), "554 5.7.0 XCLIENT is not for you\r\n");
+  }
+}
+
+}  // namespace
+}  // namespace postern::smtp::test

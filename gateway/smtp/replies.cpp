@@ -96,7 +96,6 @@ constexpr std::array kRows = {
     Row{auth_unknown_mechanism, "504 5.5.4 Mechanism not recognized\r\n"},
     Row{bad_credentials, "535 5.7.8 Authentication credentials invalid\r\n"},
     Row{sender_not_owned, "550 5.7.1 This sender address is not yours\r\n"},
-    Row{xclient_denied, "554 5.7.0 XCLIENT is not for you\r\n"},
     Row{address_refused, "550 5.7.1 Your address is refused here\r\n"},
     Row{relaying_denied, "550 5.7.1 Relaying denied\r\n"},
     Row{unknown_user, "550 5.1.1 No such user here\r\n"},

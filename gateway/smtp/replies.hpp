@@ -85,7 +85,6 @@ enum class Reply : std::uint8_t {
   auth_unknown_mechanism,
   bad_credentials,
   sender_not_owned,
-  xclient_denied,
   address_refused,
   relaying_denied,
   unknown_user,

@@ -73,7 +73,7 @@ bool take(std::string_view name, const std::string& value, Claims& claims) {
 // A proxy in a trusted network says for whom it speaks. The session begins anew with that client:
 // nothing that was said before holds. The form is the one that other mail servers' proxies use.
 void run_xclient(Conversation& conversation, const CommandCall& call) {
-  if (!conversation.xclient_allowed) return conversation.protocol_error(Reply::xclient_denied);
+  if (!conversation.xclient_allowed) return conversation.protocol_error(Reply::unknown_command);
   Claims claims{.peer = conversation.peer, .hello_name = {}, .login = {}};
   const std::string attributes = " " + std::string(call.arguments);
   ParameterList list(attributes);

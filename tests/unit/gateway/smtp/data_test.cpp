@@ -67,7 +67,7 @@ TEST_F(SmtpData, EmptyMessage) {
 
 TEST_F(SmtpData, AnyOctetAndLongLinesAreKept) {
   std::string line;
-  for (int c = 0; c < 256; ++c) {
+  for (int c = 1; c < 256; ++c) {  // NUL has a policy of its own
     if (c != '\r' && c != '\n') line += static_cast<char>(c);
   }
   const std::string content = "A: b\r\n\r\n" + line + "\r\n" + std::string(100'000, 'x') + "\r\n";

@@ -76,7 +76,9 @@ TEST(LineEnds, NothingElseEndsAMessage) {
     for (const std::string& end :
          {"\n.\n"s, "\n.\r\n"s, "\r\n.\n"s, "\r.\r"s, "\r.\r\n"s, "\r\n.\r"s, "\r\n.\rx"s,
           "\n\n.\r\n"s, "\r\r\n.\n"s, "\r\n\0.\r\n"s, "\n.\r\r\n"s}) {
-      SmtpDriver driver(profile_with(policy));
+      auto profile = profile_with(policy);
+      profile->rules.nul_octets = config::NulPolicy::allow;
+      SmtpDriver driver(profile);
       driver.greet();
       driver.say(kEnvelope + "DATA\r\nA: b\r\n\r\nx");
       EXPECT_EQ(driver.say(end + "MAIL FROM:<evil@b.example>\r\n" + kEnvelope), "")

@@ -80,7 +80,7 @@ TEST(XclientDenied, ToStrangersAndWhenItIsOff) {
   for (SmtpDriver* driver : {&stranger, &off}) {
     driver->open();
     EXPECT_EQ(driver->say("EHLO c\r\n").find("XCLIENT"), std::string::npos);
-    EXPECT_EQ(driver->say("XCLIENT ADDR=203.0.113.9\r\n"), "554 5.7.0 XCLIENT is not for you\r\n");
+    EXPECT_EQ(driver->say("XCLIENT ADDR=203.0.113.9\r\n"), "500 5.5.1 Command not recognized\r\n");
   }
 }
 

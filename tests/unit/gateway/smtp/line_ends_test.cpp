@@ -75,7 +75,7 @@ TEST(LineEnds, NothingElseEndsAMessage) {
        {LineEndPolicy::reject, LineEndPolicy::normalize, LineEndPolicy::allow}) {
     for (const std::string& end :
          {"\n.\n"s, "\n.\r\n"s, "\r\n.\n"s, "\r.\r"s, "\r.\r\n"s, "\r\n.\r"s, "\r\n.\rx"s,
-          "\n\n.\r\n"s, "\r\r\n.\n"s, "\r\n\0.\r\n"s, "\n.\r\r\n"s}) {
+          "\n\n.\r\n"s, "\r\r\n.\n"s, "\r\n\0\n.\r\n"s, "\n.\r\r\n"s}) {
       auto profile = profile_with(policy);
       profile->rules.nul_octets = config::NulPolicy::allow;
       SmtpDriver driver(profile);

@@ -5,6 +5,7 @@
 #include "gateway/metric_ids.hpp"
 #include "gateway/store_service.hpp"
 #include "runtime/log.hpp"
+#include "store/config/tls_files.hpp"
 
 namespace postern::gateway {
 
@@ -51,12 +52,9 @@ Result<std::unique_ptr<CoreService>> GatewayCore::create(EventLoop& loop, std::u
                                                          CompletionQueue& completions,
                                                          StoreService* service) {
   std::unique_ptr<GatewayCore> core(new GatewayCore(loop, index, shared, completions, service));
-  if (shared.tls_configured()) {
-    auto tls =
-        TlsContext::load(shared.settings.tls.certificate, shared.settings.tls.key, shared.tickets);
-    if (!tls) return std::unexpected(tls.error());
-    core->tls_ = std::move(*tls);
-  }
+  auto tls = shared.tls->attach(index);
+  if (!tls) return std::unexpected(tls.error());
+  core->tls_ = *tls;
   if (auto opened = core->open_listeners(); !opened) return std::unexpected(opened.error());
   if (service != nullptr) {
     if (auto started = service->start(loop, core->cells_); !started) {
@@ -113,8 +111,10 @@ Result<void> GatewayCore::open_listeners() {
 void GatewayCore::accept(ListenerState& state, Arrival arrival) {
   cells_.add(kConnectionsAccepted);
   cells_.set(kConnectionsOpen, cells_.get(kConnectionsOpen) + 1);
-  const ConnectionOptions options{.tls = tls_.get(),
-                                  .implicit_tls = state.settings.tls == config::TlsMode::implicit};
+  const ConnectionOptions options{
+      .tls = tls_,
+      .implicit_tls = state.settings.tls == config::TlsMode::implicit,
+      .client_certificates = config::client_certificate_mode(state.settings.client_certificates)};
   const Verdict verdict = arrival.admission.verdict();
   const PeerFacts peer = arrival.peer;
   const std::string early_input = std::move(arrival.early_input);

@@ -66,7 +66,7 @@ class GatewayCore final : public CoreService, private smtp::SmtpPolicy {
   StoreService* const service_;  // on core 0 only: the store service lives on its loop
   metrics::Cells& cells_;
   smtp::MessageIdGenerator message_ids_;
-  std::unique_ptr<TlsContext> tls_;
+  const TlsSlot* tls_ = nullptr;  // this core's certificates, which a reload replaces
   std::uint64_t directory_generation_ = 0;
   store::DirectoryPtr directory_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;  // one a listener

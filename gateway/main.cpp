@@ -15,6 +15,7 @@
 #include "runtime/serve.hpp"
 #include "store/config/access.hpp"
 #include "store/config/daemon.hpp"
+#include "store/config/tls_files.hpp"
 
 namespace postern::gateway {
 namespace {
@@ -116,7 +117,6 @@ Result<void> open_store(GatewayShared& shared, Completions& completions, StoreSe
 Result<int> run(const config::DaemonStart& start) {
   GatewayShared shared;
   shared.settings = start.settings;
-  shared.tickets = make_ticket_keys();
   shared.start_unix_ms = read_clocks().unix_ms;
   RAND_bytes(reinterpret_cast<std::uint8_t*>(&shared.epoch), sizeof shared.epoch);
   shared.metrics = std::make_unique<metrics::Registry>(describe_metrics());
@@ -128,6 +128,10 @@ Result<int> run(const config::DaemonStart& start) {
   if (auto ring = EventLoop::create(config::ring_options(runtime)); !ring) {
     return std::unexpected(ring.error());
   }
+  auto tls = TlsKeeper::open(config::tls_files(shared.settings.tls),
+                             shared.settings.tls.ticket_key_period, cores);
+  if (!tls) return std::unexpected(tls.error());
+  shared.tls = std::move(*tls);
   if (auto prepared = prepare_listeners(shared); !prepared) {
     return std::unexpected(prepared.error());
   }
@@ -169,7 +173,10 @@ Result<int> run(const config::DaemonStart& start) {
               {"store", shared.settings.store.path}});
   process::announce_ready(start.ready_fd);
 
-  serve_until_signal(**group, runtime.drain_timeout, "gateway");
+  serve_until_signal(**group, runtime.drain_timeout, "gateway",
+                     {.reload = [&] { shared.tls->reload(**group); },
+                      .periodic = [&] { shared.tls->rotate_tickets(**group); },
+                      .period = shared.tls->rotation_period()});
   shared.workers.reset();
   shared.engine->close();
   log::event(Level::info, "gateway.stopped", {});

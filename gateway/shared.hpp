@@ -12,7 +12,7 @@
 #include "runtime/metrics.hpp"
 #include "runtime/socket_address.hpp"
 #include "runtime/spsc_queue.hpp"
-#include "runtime/tls.hpp"
+#include "runtime/tls_keeper.hpp"
 #include "runtime/worker_pool.hpp"
 #include "store/authenticator.hpp"
 #include "store/config/settings.hpp"
@@ -31,7 +31,7 @@ struct ListenerState {
 /// Owned by main(); outlives the cores.
 struct GatewayShared {
   config::Settings settings;
-  TicketKeys tickets{};
+  std::unique_ptr<TlsKeeper> tls;
   std::vector<std::unique_ptr<ListenerState>> listeners;
   std::unique_ptr<metrics::Registry> metrics;
   std::unique_ptr<store::Engine> engine;

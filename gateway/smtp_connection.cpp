@@ -242,6 +242,20 @@ void SmtpConnection::on_session_end(const smtp::SessionSummary& summary) {
               {"commands", summary.commands}});
 }
 
+void SmtpConnection::on_tls_open(const TlsFacts& facts) {
+  const bool shown = !facts.client_certificate.empty();
+  log::event(shown ? Level::info : Level::debug, "smtp.tls.open",
+             {{"listener", listener_.settings.name},
+              {"client", peer_.address},
+              {"version", facts.version},
+              {"cipher", facts.cipher},
+              {"server_name", facts.server_name},
+              {"certificate", facts.client_certificate},
+              {"verified", !shown                  ? ""
+                           : facts.client_verified ? "yes"
+                                                   : "no"}});
+}
+
 void SmtpConnection::on_tls_failure(const std::string& error) {
   core_.cells().add(kTlsHandshakeFailures);
   log::event(Level::info, "smtp.tls.failed",

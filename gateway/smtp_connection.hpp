@@ -36,6 +36,7 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   void after_session_call() override;
   bool awaiting_answer() const override { return answers_outstanding_ > 0; }
   void on_closed() override;
+  void on_tls_open(const TlsFacts& facts) override;
   void on_tls_failure(const std::string& error) override;
 
   void verify(smtp::VerifyRequest request);

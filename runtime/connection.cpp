@@ -59,7 +59,7 @@ void Connection::start(std::string_view early_input) {
   arm_receive(!options_.implicit_tls);
   if (options_.implicit_tls) {
     POSTERN_ASSERT(options_.tls != nullptr);
-    tls_ = std::make_unique<TlsPipe>(*options_.tls);
+    tls_ = std::make_unique<TlsPipe>(options_.tls->context, options_.client_certificates);
     loop_.timers().arm(timer_, loop_.now().mono + kHandshakeTimeout);
   } else {
     session_open_ = true;
@@ -138,7 +138,7 @@ void Connection::begin_tls() {
   direct_ = {};
   give_back(input_);
   input_used_ = 0;
-  tls_ = std::make_unique<TlsPipe>(*options_.tls);
+  tls_ = std::make_unique<TlsPipe>(options_.tls->context, options_.client_certificates);
 }
 
 // Handshake and decryption. True when a session call became possible or was made.
@@ -150,7 +150,9 @@ bool Connection::progress_tls() {
       loop_.timers().disarm(
           timer_);  // the handshake's; the session's deadline is armed after this turn
       armed_deadline_.reset();
-      session().on_tls(tls_->facts(), loop_.now());
+      const TlsFacts facts = tls_->facts();
+      session().on_tls(facts, loop_.now());
+      on_tls_open(facts);
       after_session_call();
       if (!session_open_) {
         session_open_ = true;

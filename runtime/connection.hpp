@@ -17,9 +17,12 @@ namespace postern {
 
 /// How a connection starts.
 struct ConnectionOptions {
-  TlsContext* tls = nullptr;  ///< null: no TLS. Must outlive the connection.
+  /// Null or empty: no TLS. Must outlive the connection, which takes what is there when its
+  /// handshake begins.
+  const TlsSlot* tls = nullptr;
   bool implicit_tls = false;  ///< TLS from the first octet; needs `tls`
-  bool unix_socket = false;   ///< received with Ring::receive(), see there
+  ClientCertificateMode client_certificates = ClientCertificateMode::none;
+  bool unix_socket = false;  ///< received with Ring::receive(), see there
 };
 
 /// A connection belongs to one event loop and is touched on its thread only.
@@ -58,6 +61,8 @@ class Connection {
   virtual bool awaiting_answer() const = 0;
   /// Everything has ended: the owner destroys the object, possibly right here.
   virtual void on_closed() = 0;
+  /// The TLS handshake is complete, for the log; the session has been told.
+  virtual void on_tls_open(const TlsFacts& /*facts*/) {}
   /// The TLS handshake failed, for the log.
   virtual void on_tls_failure(const std::string& /*error*/) {}
 

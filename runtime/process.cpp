@@ -1,5 +1,8 @@
 #include "runtime/process.hpp"
 
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -68,12 +71,23 @@ void announce_ready(int ready_fd) {
   notify_systemd();
 }
 
-int wait_for_signal() {
+int wait_for_signal(Duration time_max) {
   const sigset_t set = handled_signals();
-  int number = 0;
-  while (::sigwait(&set, &number) != 0) {
+  const MonoTime end = read_clocks().mono + time_max;
+  while (true) {
+    int number = -1;
+    if (time_max == Duration::zero()) {
+      number = ::sigwaitinfo(&set, nullptr);
+    } else {
+      const auto left = std::max(end - read_clocks().mono, Duration::zero());
+      const auto whole = std::chrono::duration_cast<std::chrono::seconds>(left);
+      const timespec timeout{.tv_sec = whole.count(),
+                             .tv_nsec = std::chrono::nanoseconds(left - whole).count()};
+      number = ::sigtimedwait(&set, nullptr, &timeout);
+    }
+    if (number > 0) return number;
+    if (number < 0 && errno == EAGAIN) return 0;
   }
-  return number;
 }
 
 int report(std::string_view name, const Error& error) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "runtime/result.hpp"
+#include "runtime/time.hpp"
 
 namespace postern::process {
 
@@ -26,8 +27,9 @@ void prepare();
 /// NOTIFY_SOCKET is set.
 void announce_ready(int ready_fd);
 
-/// Waits for SIGTERM, SIGINT or SIGHUP and returns it.
-int wait_for_signal();
+/// Waits for SIGTERM, SIGINT or SIGHUP and returns it; 0 if none came within `time_max` (zero:
+/// waits for ever).
+int wait_for_signal(Duration time_max = Duration::zero());
 
 /// Prints "name: message" to standard error and returns the exit code that fits the error.
 int report(std::string_view name, const Error& error);

@@ -3,35 +3,53 @@
 #include <algorithm>
 #include <climits>
 #include <cstring>
-#include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "runtime/assert.hpp"
+#include "runtime/tls_library.hpp"
 
 namespace postern {
 
 namespace {
 
-// TLS 1.2 suites; TLS 1.3's are fixed by the library. Forward secrecy and AEAD only.
-constexpr const char* kCipherSuites =
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
-    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-
 // A record's clear text at most (RFC 8446 5.1): one SSL_read never gives more.
 constexpr std::size_t kRecordOctetsMax = 16 * 1024;
 
-std::string library_error() {
-  std::string text;
-  while (const std::uint32_t code = ERR_get_error()) {
-    char buffer[160];
-    ERR_error_string_n(code, buffer, sizeof buffer);
-    if (!text.empty()) text += "; ";
-    text += buffer;
+/// RFC 4514: "CN=joe,O=Example".
+std::string subject_of(X509* certificate) {
+  BIO* bio = BIO_new(BIO_s_mem());
+  POSTERN_ASSERT(bio != nullptr);
+  X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+  const std::uint8_t* octets = nullptr;
+  std::size_t size = 0;
+  BIO_mem_contents(bio, &octets, &size);
+  std::string text(reinterpret_cast<const char*>(octets), size);
+  BIO_free(bio);
+  // A certificate with an empty subject is one all the same.
+  return text.empty() ? "(no subject)" : text;
+}
+
+/// The first rfc822Name among the subject's alternative names; empty: none. Names with a NUL are
+/// passed over: whoever signed them and whoever reads them see different ones.
+std::string first_email_of(X509* certificate) {
+  auto* names = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  std::string result;
+  for (std::size_t i = 0; names != nullptr && result.empty() && i < sk_GENERAL_NAME_num(names);
+       ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+    if (name->type != GEN_EMAIL) continue;
+    const std::string_view text(
+        reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.rfc822Name)),
+        static_cast<std::size_t>(ASN1_STRING_length(name->d.rfc822Name)));
+    if (text.find('\0') == text.npos) result = text;
   }
-  return text.empty() ? "unknown TLS error" : text;
+  GENERAL_NAMES_free(names);
+  return result;
 }
 
 }  // namespace
@@ -80,40 +98,10 @@ struct TlsPipeBio {
   }
 };
 
-TicketKeys make_ticket_keys() {
-  TicketKeys keys{};
-  RAND_bytes(keys.data(), keys.size());
-  return keys;
-}
-
-Result<std::unique_ptr<TlsContext>> TlsContext::load(const std::string& certificate,
-                                                     const std::string& key,
-                                                     const TicketKeys& tickets) {
-  SSL_CTX* context = SSL_CTX_new(TLS_server_method());
-  POSTERN_ASSERT(context != nullptr);
-  std::unique_ptr<TlsContext> owned(new TlsContext(context));
-  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
-    return fail(ErrorCode::invalid_argument, fmt::format("cannot use the certificate file {}: {}",
-                                                         certificate, library_error()));
-  }
-  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(context) != 1) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("cannot use the private key file {} with the certificate {}: {}", key,
-                            certificate, library_error()));
-  }
-  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION);
-  POSTERN_ASSERT(SSL_CTX_set_strict_cipher_list(context, kCipherSuites) == 1);
-  SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  POSTERN_ASSERT(SSL_CTX_set_tlsext_ticket_keys(context, tickets.data(), tickets.size()) == 1);
-  return owned;
-}
-
-TlsContext::~TlsContext() { SSL_CTX_free(context_); }
-
-TlsPipe::TlsPipe(TlsContext& context) : ssl_(SSL_new(context.context_)) {
+TlsPipe::TlsPipe(std::shared_ptr<TlsContext> context, ClientCertificateMode client_certificates)
+    : context_(std::move(context)),
+      client_certificates_(client_certificates),
+      ssl_(SSL_new(context_->certificates_.front().context)) {
   POSTERN_ASSERT(ssl_ != nullptr);
   BIO* bio = BIO_new(TlsPipeBio::method());
   POSTERN_ASSERT(bio != nullptr);
@@ -121,6 +109,27 @@ TlsPipe::TlsPipe(TlsContext& context) : ssl_(SSL_new(context.context_)) {
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_accept_state(ssl_);
+  POSTERN_ASSERT(SSL_set_ex_data(ssl_, 0, this) == 1);
+  if (client_certificates_ != ClientCertificateMode::none) {
+    const bool required = client_certificates_ == ClientCertificateMode::require;
+    // Where a certificate is only requested, a bad one is worth as much as none: facts() says so.
+    if (required) {
+      SSL_set_verify(ssl_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    } else {
+      SSL_set_verify(ssl_, SSL_VERIFY_PEER, [](int, X509_STORE_CTX*) { return 1; });
+    }
+  }
+  bind_tickets();
+}
+
+// A ticket is taken only where it was made: a session without a verified certificate must not be
+// resumed by a listener that requires one, nor one that was verified against other authorities. The
+// library keeps this with the certificate, so it is set again when another one is chosen.
+void TlsPipe::bind_tickets() {
+  std::string id(1, static_cast<char>('0' + static_cast<int>(client_certificates_)));
+  if (client_certificates_ != ClientCertificateMode::none) id += context_->authorities_digest_;
+  POSTERN_ASSERT(SSL_set_session_id_context(ssl_, reinterpret_cast<const std::uint8_t*>(id.data()),
+                                            id.size()) == 1);
 }
 
 TlsPipe::~TlsPipe() { SSL_free(ssl_); }
@@ -128,7 +137,7 @@ TlsPipe::~TlsPipe() { SSL_free(ssl_); }
 void TlsPipe::feed(std::string_view ciphertext) { input_.append(ciphertext); }
 
 TlsPipe::State TlsPipe::fail_from_library() {
-  error_ = library_error();
+  error_ = tls_library_error();
   state_ = State::failed;
   return state_;
 }
@@ -208,6 +217,12 @@ TlsFacts TlsPipe::facts() const {
   }
   if (const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name)) {
     facts.server_name = name;
+  }
+  if (X509* certificate = SSL_get_peer_certificate(ssl_)) {
+    facts.client_certificate = subject_of(certificate);
+    facts.client_verified = SSL_get_verify_result(ssl_) == X509_V_OK;
+    if (facts.client_verified) facts.client_name = first_email_of(certificate);
+    X509_free(certificate);
   }
   return facts;
 }

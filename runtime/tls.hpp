@@ -2,47 +2,73 @@
 // here: its BIO reads from and appends to our buffers.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/result.hpp"
 #include "runtime/session.hpp"
+#include "runtime/tls_material.hpp"
+#include "runtime/tls_names.hpp"
+#include "runtime/tls_tickets.hpp"
 
 struct ssl_st;
 struct ssl_ctx_st;
 
 namespace postern {
 
-/// Keys that encrypt session tickets, shared by every core of a process so that a client that comes
-/// back to another core resumes all the same. Random per process.
-using TicketKeys = std::array<std::uint8_t, 48>;
-/// Fresh random ticket keys.
-TicketKeys make_ticket_keys();
+/// Whether clients are asked for a certificate.
+enum class ClientCertificateMode : std::uint8_t {
+  none,
+  request,  ///< whatever comes, also nothing, is accepted; TlsFacts say what it was
+  require,  ///< only one that is signed by an authority of the material
+};
 
-/// A server certificate and what goes with it. One per core: BoringSSL takes a lock on its context
-/// for every handshake, and cores share nothing.
+/// The server's certificates and what goes with them. One per core: BoringSSL takes a lock on its
+/// context for every handshake, and cores share nothing. Immutable but for its ticket keys, and
+/// replaced as a whole when files have changed; connections keep the one they began with.
 ///
 /// TLS 1.2 and 1.3 only; AEAD suites with forward secrecy only (IMAP-06: no RC4, no 3DES); no early
 /// data (a replayed MAIL command is a second mail); no session cache (tickets carry the state).
 class TlsContext {
  public:
-  /// Loads PEM files: `certificate` leaf first, then intermediates; `key` its private key. Errors:
-  /// not_found (file), invalid_argument (not PEM, key does not match).
-  static Result<std::unique_ptr<TlsContext>> load(const std::string& certificate,
-                                                  const std::string& key,
-                                                  const TicketKeys& tickets);
+  /// Error: invalid_argument (not PEM, a key that does not match, no certificate at all), which
+  /// names the file.
+  static Result<std::shared_ptr<TlsContext>> make(const TlsMaterial& material,
+                                                  const TicketKeyring& tickets);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
+  /// New ticket keys, from the next handshake on. The context's thread.
+  void set_tickets(const TicketKeyring& tickets) { tickets_ = tickets; }
+
  private:
   friend class TlsPipe;
-  explicit TlsContext(ssl_ctx_st* context) : context_(context) {}
-  ssl_ctx_st* context_;
+  friend struct TlsCallbacks;
+  struct Certificate {
+    ssl_ctx_st* context = nullptr;
+    int key_type = 0;  // EVP_PKEY_RSA ...
+  };
+
+  TlsContext() = default;
+  Result<void> add_certificate(const TlsMaterial::Pair& pair, const TlsMaterial& material);
+  Result<void> set_authorities(ssl_ctx_st* context, const TlsMaterial& material);
+  void add_names(const std::vector<std::string>& names, std::size_t number);
+  std::size_t choose(ssl_st* ssl) const;
+
+  std::vector<Certificate> certificates_;
+  TlsNames names_;
+  TicketKeyring tickets_;
+  std::string authorities_digest_;  // a ticket is good for the authorities it was made under
+};
+
+/// A core's present context: connections take it when their handshake begins. One thread.
+struct TlsSlot {
+  std::shared_ptr<TlsContext> context;
 };
 
 /// One connection's TLS layer, server side. One thread.
@@ -55,7 +81,8 @@ class TlsPipe {
     failed,       ///< protocol error; an alert is in the output
   };
 
-  explicit TlsPipe(TlsContext& context);
+  /// Keeps `context` until it ends.
+  TlsPipe(std::shared_ptr<TlsContext> context, ClientCertificateMode client_certificates);
   ~TlsPipe();
   TlsPipe(const TlsPipe&) = delete;
   TlsPipe& operator=(const TlsPipe&) = delete;
@@ -82,8 +109,12 @@ class TlsPipe {
 
  private:
   friend struct TlsPipeBio;
+  friend struct TlsCallbacks;
   State fail_from_library();
+  void bind_tickets();
 
+  const std::shared_ptr<TlsContext> context_;
+  const ClientCertificateMode client_certificates_;
   ssl_st* ssl_ = nullptr;
   std::string input_;
   std::size_t input_used_ = 0;

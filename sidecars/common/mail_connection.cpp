@@ -7,11 +7,12 @@
 namespace postern::sidecars {
 
 MailConnection::MailConnection(MailService& service, ConnectionSet<MailConnection>& owner,
-                               EventLoop& event_loop, Arrival arrival, OwnedSession session,
-                               ConnectionOptions options)
+                               TlsObserver& observer, EventLoop& event_loop, Arrival arrival,
+                               OwnedSession session, ConnectionOptions options)
     : Connection(event_loop, std::move(arrival.fd), options),
       service_(service),
       owner_(owner),
+      observer_(observer),
       admission_(std::move(arrival.admission)),
       owned_(std::move(session)),
       peer_address_(std::move(arrival.peer.address)) {}

@@ -20,13 +20,21 @@ struct OwnedSession {
   std::unique_ptr<MailSession> session;  ///< never null
 };
 
+/// Told how handshakes end, for logs and metrics. On the core's thread.
+class TlsObserver {
+ public:
+  virtual ~TlsObserver() = default;
+  virtual void tls_opened(const std::string& client, const TlsFacts& facts) = 0;
+  virtual void tls_failed(const std::string& client, const std::string& cause) = 0;
+};
+
 /// Lives on its core's thread; kept alive by the core's ConnectionSet until its request has come
 /// back.
 class MailConnection final : public Connection {
  public:
-  /// `service`, `owner` and `loop` are the core's and outlive the connection.
-  MailConnection(MailService& service, ConnectionSet<MailConnection>& owner, EventLoop& loop,
-                 Arrival arrival, OwnedSession session, ConnectionOptions options);
+  /// `service`, `owner`, `observer` and `loop` are the core's and outlive the connection.
+  MailConnection(MailService& service, ConnectionSet<MailConnection>& owner, TlsObserver& observer,
+                 EventLoop& loop, Arrival arrival, OwnedSession session, ConnectionOptions options);
   ~MailConnection() override;
 
   /// The answer to the outstanding request. May come after the client has gone.
@@ -41,10 +49,15 @@ class MailConnection final : public Connection {
   void after_session_call() override;
   bool awaiting_answer() const override { return request_outstanding_; }
   void on_closed() override { owner_.remove(this); }
+  void on_tls_open(const TlsFacts& facts) override { observer_.tls_opened(peer_address_, facts); }
+  void on_tls_failure(const std::string& cause) override {
+    observer_.tls_failed(peer_address_, cause);
+  }
   void set_interest(store::MailboxId mailbox);
 
   MailService& service_;
   ConnectionSet<MailConnection>& owner_;
+  TlsObserver& observer_;
   const Admission admission_;
   OwnedSession owned_;
   const std::string peer_address_;

@@ -9,6 +9,7 @@
 #include "sidecars/common/sidecar_core.hpp"
 #include "store/config/access.hpp"
 #include "store/config/daemon.hpp"
+#include "store/config/tls_files.hpp"
 
 namespace postern::sidecars {
 
@@ -28,6 +29,7 @@ std::vector<metrics::Description> describe_metrics(const std::string& protocol) 
       {prefix + "_connections_total", "Connections", Kind::counter, "outcome", "refused"},
       {prefix + "_logins_total", "Logins", Kind::counter, "outcome", "ok"},
       {prefix + "_logins_total", "Logins", Kind::counter, "outcome", "failed"},
+      {prefix + "_tls_failures_total", "TLS handshakes that failed", Kind::counter, "", ""},
   };
   for (const char* reason : {"not_allowed", "denied", "connections", "per_source", "proxy"}) {
     all.push_back({prefix + "_connections_refused_total", "Connections refused at once",
@@ -58,12 +60,16 @@ Result<int> run(const config::DaemonStart& start, Protocol& protocol) {
   SidecarShared shared;
   shared.protocol = &protocol;
   shared.settings = start.settings;
-  shared.tickets = make_ticket_keys();
   shared.metrics = std::make_unique<metrics::Registry>(describe_metrics(protocol.name()));
   const config::RuntimeSettings& runtime = shared.settings.runtime;
   if (auto ring = EventLoop::create(config::ring_options(runtime)); !ring) {
     return std::unexpected(ring.error());
   }
+  const std::uint32_t cores = config::count_or_cpus(runtime.cores);
+  auto tls = TlsKeeper::open(config::tls_files(shared.settings.tls),
+                             shared.settings.tls.ticket_key_period, cores);
+  if (!tls) return std::unexpected(tls.error());
+  shared.tls = std::move(*tls);
   if (auto prepared = prepare_listeners(shared); !prepared) {
     return std::unexpected(prepared.error());
   }
@@ -87,7 +93,6 @@ Result<int> run(const config::DaemonStart& start, Protocol& protocol) {
   shared.view = std::make_unique<SharedView>(scratch);
   shared.workers = std::make_unique<WorkerPool>(config::count_or_cpus(runtime.worker_threads),
                                                 kWorkerQueueMax, "reader");
-  const std::uint32_t cores = config::count_or_cpus(runtime.cores);
   const CoreGroup::Options options{.count = cores,
                                    .ring = config::ring_options(runtime),
                                    .pin = config::pins_cores(runtime, cores)};
@@ -99,7 +104,10 @@ Result<int> run(const config::DaemonStart& start, Protocol& protocol) {
              {{"cores", cores}, {"listeners", shared.listeners.size()}});
   process::announce_ready(start.ready_fd);
 
-  serve_until_signal(**group, runtime.drain_timeout, protocol.name());
+  serve_until_signal(**group, runtime.drain_timeout, protocol.name(),
+                     {.reload = [&] { shared.tls->reload(**group); },
+                      .periodic = [&] { shared.tls->rotate_tickets(**group); },
+                      .period = shared.tls->rotation_period()});
   shared.workers.reset();
   log::event(Level::info, protocol.name() + ".stopped", {});
   return process::kExitOk;

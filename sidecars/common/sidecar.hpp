@@ -21,6 +21,7 @@ enum Metric : std::size_t {
   kConnectionsRefused,
   kLoginsOk,
   kLoginsFailed,
+  kTlsHandshakeFailures,
   kRefusedNotAllowed,
   kRefusedDenied,
   kRefusedConnections,

@@ -4,6 +4,7 @@
 
 #include "runtime/log.hpp"
 #include "sidecars/common/refused_session.hpp"
+#include "store/config/tls_files.hpp"
 
 namespace postern::sidecars {
 
@@ -29,12 +30,9 @@ Metric metric_of(Verdict verdict) {
 Result<std::unique_ptr<CoreService>> SidecarCore::create(EventLoop& loop, std::uint32_t index,
                                                          SidecarShared& shared) {
   std::unique_ptr<SidecarCore> core(new SidecarCore(loop, index, shared));
-  if (shared.tls_configured()) {
-    auto tls =
-        TlsContext::load(shared.settings.tls.certificate, shared.settings.tls.key, shared.tickets);
-    if (!tls) return std::unexpected(tls.error());
-    core->tls_ = std::move(*tls);
-  }
+  auto tls = shared.tls->attach(index);
+  if (!tls) return std::unexpected(tls.error());
+  core->tls_ = *tls;
   if (auto opened = core->open_listeners(); !opened) return std::unexpected(opened.error());
   core->service_.start();
   for (auto& acceptor : core->acceptors_) acceptor->start();
@@ -82,12 +80,15 @@ void SidecarCore::accept(ListenerState& state, Arrival arrival) {
     count_refusal(state, arrival.peer, metric_of(verdict), name_of(verdict));
     session.session = std::make_unique<RefusedSession>(shared_.protocol->refusal(verdict));
   }
-  const ConnectionOptions options{.tls = tls_.get(),
-                                  .implicit_tls = state.settings.tls == config::TlsMode::implicit};
+  const ConnectionOptions options{
+      .tls = tls_,
+      .implicit_tls = state.settings.tls == config::TlsMode::implicit,
+      .client_certificates = config::client_certificate_mode(state.settings.client_certificates)};
   const std::string early_input = std::move(arrival.early_input);
+  TlsObserver& observer = *this;
   connections_
-      .add(std::make_unique<MailConnection>(service_, connections_, loop_, std::move(arrival),
-                                            std::move(session), options))
+      .add(std::make_unique<MailConnection>(service_, connections_, observer, loop_,
+                                            std::move(arrival), std::move(session), options))
       .start(early_input);
 }
 
@@ -101,6 +102,25 @@ void SidecarCore::count_refusal(const ListenerState& state, const PeerFacts& pee
               {"port", peer.port},
               {"proxy", peer.proxy},
               {"reason", reason}});
+}
+
+void SidecarCore::tls_opened(const std::string& client, const TlsFacts& facts) {
+  const bool shown = !facts.client_certificate.empty();
+  log::event(shown ? log::Level::info : log::Level::debug, shared_.protocol->name() + ".tls.open",
+             {{"client", client},
+              {"version", facts.version},
+              {"cipher", facts.cipher},
+              {"server_name", facts.server_name},
+              {"certificate", facts.client_certificate},
+              {"verified", !shown                  ? ""
+                           : facts.client_verified ? "yes"
+                                                   : "no"}});
+}
+
+void SidecarCore::tls_failed(const std::string& client, const std::string& cause) {
+  cells_.add(kTlsHandshakeFailures);
+  log::event(log::Level::info, shared_.protocol->name() + ".tls.failed",
+             {{"client", client}, {"cause", cause}});
 }
 
 void SidecarCore::begin_drain() {

@@ -8,6 +8,7 @@
 #include "runtime/acceptor.hpp"
 #include "runtime/core_group.hpp"
 #include "runtime/socket_address.hpp"
+#include "runtime/tls_keeper.hpp"
 #include "sidecars/common/mail_connection.hpp"
 #include "sidecars/common/sidecar.hpp"
 
@@ -25,7 +26,7 @@ struct ListenerState {
 struct SidecarShared {
   Protocol* protocol = nullptr;
   config::Settings settings;
-  TicketKeys tickets{};
+  std::unique_ptr<TlsKeeper> tls;
   std::vector<std::unique_ptr<ListenerState>> listeners;
   std::unique_ptr<metrics::Registry> metrics;
   std::unique_ptr<SharedView> view;
@@ -35,7 +36,7 @@ struct SidecarShared {
 };
 
 /// Made, used and destroyed on its core's thread.
-class SidecarCore final : public CoreService {
+class SidecarCore final : public CoreService, private TlsObserver {
  public:
   /// On the core's thread: loads the certificate, opens the listeners, begins to connect to the
   /// gateway. An error says which file or address is at fault. `shared` outlives the core.
@@ -51,13 +52,15 @@ class SidecarCore final : public CoreService {
   SidecarCore(EventLoop& loop, std::uint32_t index, SidecarShared& shared);
   Result<void> open_listeners();
   void accept(ListenerState& state, Arrival arrival);
+  void tls_opened(const std::string& client, const TlsFacts& facts) override;
+  void tls_failed(const std::string& client, const std::string& cause) override;
   void count_refusal(const ListenerState& state, const PeerFacts& peer, Metric metric,
                      const char* reason);
 
   EventLoop& loop_;
   SidecarShared& shared_;
   metrics::Cells& cells_;
-  std::unique_ptr<TlsContext> tls_;
+  const TlsSlot* tls_ = nullptr;  // this core's certificates, which a reload replaces
   MailService service_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;  // one a listener
   ConnectionSet<MailConnection> connections_;

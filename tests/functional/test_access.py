@@ -101,7 +101,7 @@ def test_connections_per_source_default(running_postern):
 
 
 def test_connections_per_source_on_two_cores(running_postern):
-    """SMTP-17 and its likes, exact whichever core a connection comes to; a place that is given back can be used."""
+    """SMTP-17 and its likes are exact whichever core a connection comes to; freed places can be used."""
     limits = {"connections_per_source_max": 5, "trusted": ["127.0.7.0/24"]}
     endpoints = Endpoints()
     postern, _ = running_postern(

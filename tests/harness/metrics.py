@@ -1,7 +1,8 @@
 """Prometheus endpoints of the processes under test."""
 
+import contextlib
+import http.client
 import re
-import urllib.request
 
 from . import ports
 from .waiting import scaled
@@ -21,9 +22,11 @@ class Endpoints:
 
     def value(self, process, name, **labels):
         """The present value of a metric. Fails when there is none of that name and labels."""
-        url = f"http://127.0.0.1:{self.ports[process]}/metrics"
-        with urllib.request.urlopen(url, timeout=scaled(10)) as response:
-            text = response.read().decode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[process],
+                                                timeout=scaled(10))
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
         for line in text.splitlines():
             match = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
             if match and match[1] == name and dict(

@@ -274,10 +274,8 @@ TEST_F(ConnectionTest, ShutdownReachesTheSession) {
 
 TEST_F(ConnectionTest, StartTlsDiscardsClearTextAndThenEncrypts) {
   const test::Certificate certificate;
-  auto context =
-      TlsContext::load(certificate.certificate_path(), certificate.key_path(), make_ticket_keys());
-  ASSERT_TRUE(context) << context.error().message;
-  open({.tls = context->get()});
+  const TlsSlot slot = test::slot_of(certificate);
+  open({.tls = &slot});
   send("tls\ninjected\n");
   ASSERT_TRUE(expect("hello\ngo\n"));
   received_.clear();
@@ -297,10 +295,8 @@ TEST_F(ConnectionTest, StartTlsDiscardsClearTextAndThenEncrypts) {
 
 TEST_F(ConnectionTest, PlainTextOnAnImplicitTlsPortIsCutOff) {
   const test::Certificate certificate;
-  auto context =
-      TlsContext::load(certificate.certificate_path(), certificate.key_path(), make_ticket_keys());
-  ASSERT_TRUE(context) << context.error().message;
-  open({.tls = context->get(), .implicit_tls = true});
+  const TlsSlot slot = test::slot_of(certificate);
+  open({.tls = &slot, .implicit_tls = true});
   send("EHLO example.org\r\n");
   EXPECT_TRUE(turn_until([this] { return client_saw_end_; }));
   EXPECT_EQ(received_.find("hello"), std::string::npos);

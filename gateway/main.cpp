@@ -152,6 +152,11 @@ Result<int> run(const config::DaemonStart& start) {
     return std::unexpected(opened.error());
   }
   add_store_metrics(shared);
+  shared.metrics->add_reader(
+      {"postern_smtp_tls_certificate_expires_seconds",
+       "When the first certificate expires, since 1970; 0: there is none", metrics::Kind::gauge, "",
+       ""},
+      [&shared] { return static_cast<double>(shared.tls->expires_unix_seconds()); });
   if (!shared.settings.metrics.listen.empty()) {
     if (auto served = shared.metrics->serve(shared.settings.metrics.listen); !served) {
       return std::unexpected(served.error());

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,6 +44,8 @@ class TlsContext {
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
+  /// When the first of the certificates expires (seconds since 1970).
+  std::int64_t expires_unix_seconds() const noexcept { return expires_unix_seconds_; }
   /// New ticket keys, from the next handshake on. The context's thread.
   void set_tickets(const TicketKeyring& tickets) { tickets_ = tickets; }
 
@@ -63,6 +66,7 @@ class TlsContext {
   std::vector<Certificate> certificates_;
   TlsNames names_;
   TicketKeyring tickets_;
+  std::int64_t expires_unix_seconds_ = std::numeric_limits<std::int64_t>::max();
   std::string authorities_digest_;  // a ticket is good for the authorities it was made under
 };
 

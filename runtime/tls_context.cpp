@@ -87,6 +87,18 @@ std::vector<std::string> names_in(X509* certificate) {
   return result;
 }
 
+/// When a certificate expires; the end of time for a date that cannot be read.
+std::int64_t expiry_of(X509* certificate) {
+  int days = 0;
+  int seconds = 0;
+  ASN1_TIME* epoch = ASN1_TIME_set(nullptr, 0);
+  POSTERN_ASSERT(epoch != nullptr);
+  const bool read = ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate)) == 1;
+  ASN1_TIME_free(epoch);
+  constexpr std::int64_t kDaySeconds = 86400;
+  return read ? days * kDaySeconds + seconds : std::numeric_limits<std::int64_t>::max();
+}
+
 /// Whether a client with these signature algorithms can check a signature of a key of `type`.
 bool can_verify(std::span<const std::uint16_t> algorithms, int type) {
   return std::ranges::any_of(algorithms, [type](std::uint16_t algorithm) {
@@ -220,6 +232,7 @@ Result<void> TlsContext::add_certificate(const TlsMaterial::Pair& pair,
                 fmt::format("cannot use the private key file {} with the certificate {}: {}",
                             pair.files.key, pair.files.certificate, tls_library_error()));
   }
+  expires_unix_seconds_ = std::min(expires_unix_seconds_, expiry_of(chain.front().get()));
   certificates_.back().key_type = EVP_PKEY_id(key.get());
   SSL_CTX_set_min_proto_version(context, material.tls_1_3_only ? TLS1_3_VERSION : TLS1_2_VERSION);
   SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION);

@@ -9,6 +9,9 @@ namespace {
 
 using log::Level;
 
+// Automatic renewal leaves thirty days; less than ten say that it has failed.
+constexpr std::int64_t kExpiryWarningSeconds = 10 * 86400;
+
 /// Whether a context can be made of one pair and the authorities.
 Result<void> try_out(const TlsMaterial::Pair& pair, const TlsMaterial& others) {
   TlsMaterial alone;
@@ -41,7 +44,17 @@ Result<std::unique_ptr<TlsKeeper>> TlsKeeper::open(TlsFiles files, Duration tick
   keeper->tickets_ = TicketKeyring::make(ticket_period);
   auto context = TlsContext::make(*keeper->material_, keeper->tickets_);
   if (!context) return std::unexpected(context.error());
+  keeper->take(**context);
   return keeper;
+}
+
+// Remembers, and warns of, what the certificates' dates say.
+void TlsKeeper::take(const TlsContext& present) {
+  expires_unix_seconds_ = present.expires_unix_seconds();
+  const std::int64_t left_seconds = present.expires_unix_seconds() - read_clocks().unix_ms / 1000;
+  if (left_seconds >= kExpiryWarningSeconds) return;
+  log::event(Level::warn, "tls.certificate.expires",
+             {{"seconds_left", left_seconds}, {"remedy", "renew it, then send SIGHUP"}});
 }
 
 Result<TlsSlot*> TlsKeeper::attach(std::uint32_t index) {
@@ -83,6 +96,7 @@ void TlsKeeper::reload(CoreGroup& cores) {
                {{"file", pair.files.certificate}, {"changed", changed ? "yes" : "no"}});
   }
   material_ = std::move(next);
+  if (auto present = TlsContext::make(*material_, tickets_)) take(**present);
   distribute(cores);
 }
 

@@ -2,6 +2,7 @@
 // good to every core.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -33,6 +34,9 @@ class TlsKeeper {
   void reload(CoreGroup& cores);
   /// Begins the next period of ticket keys.
   void rotate_tickets(CoreGroup& cores);
+  /// When the first of the present certificates expires (seconds since 1970); 0: there is none. Any
+  /// thread.
+  std::int64_t expires_unix_seconds() const noexcept { return expires_unix_seconds_.load(); }
   /// How often rotate_tickets() wants to be called; zero: never.
   Duration rotation_period() const noexcept {
     return configured() ? tickets_.lifetime : Duration();
@@ -42,11 +46,13 @@ class TlsKeeper {
   struct alignas(kCacheLineOctets) Slot : TlsSlot {};  // each touched by its core alone
 
   explicit TlsKeeper(TlsFiles files, std::uint32_t cores);
+  void take(const TlsContext& present);
   void distribute(CoreGroup& cores);
 
   const TlsFiles files_;
   std::shared_ptr<const TlsMaterial> material_;
   TicketKeyring tickets_;
+  std::atomic<std::int64_t> expires_unix_seconds_{0};
   std::vector<Slot> slots_;
 };
 

@@ -85,6 +85,11 @@ Result<int> run(const config::DaemonStart& start, Protocol& protocol) {
                                  open += listener->gate->open();
                                return open;
                              });
+  shared.metrics->add_reader(
+      {"postern_" + protocol.name() + "_tls_certificate_expires_seconds",
+       "When the first certificate expires, since 1970; 0: there is none", metrics::Kind::gauge, "",
+       ""},
+      [&shared] { return static_cast<double>(shared.tls->expires_unix_seconds()); });
   if (const std::string& listen = protocol.metrics_endpoint(shared.settings.metrics);
       !listen.empty()) {
     if (auto served = shared.metrics->serve(listen); !served)

@@ -182,7 +182,9 @@ void bind(Binder& b, Settings& s) {
          "The server's name in greetings and Received fields. Default: the machine's name.",
          check_hostname);
   b.text("state", s.state, "Folder for everything the server writes.", check_not_empty);
-  b.table("tls", "The certificate of all three protocols. Without it TLS is not offered.",
+  b.table("tls",
+          "The certificates of all three protocols, read again at SIGHUP. Without one TLS is not "
+          "offered.",
           [&](Binder& t) { bind(t, s.tls); });
   b.table("runtime", "The event loops.", [&](Binder& t) { bind(t, s.runtime); });
   b.table("log", "Logging, to standard error.", [&](Binder& t) { bind(t, s.log); });

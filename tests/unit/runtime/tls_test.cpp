@@ -124,6 +124,13 @@ TEST(TlsContext, Versions) {
   EXPECT_EQ(version_with(newest, TLS1_2_VERSION), "");
 }
 
+TEST(TlsContext, KnowsWhenTheFirstCertificateExpires) {
+  const test::Identity one;
+  const std::int64_t in_an_hour = read_clocks().unix_ms / 1000 + 3600;
+  EXPECT_NEAR(static_cast<double>(context_of(material_of({one.pair()}))->expires_unix_seconds()),
+              static_cast<double>(in_an_hour), 60);
+}
+
 TEST(TlsContext, BrokenFilesAreErrorsThatNameThem) {
   const test::Identity one;
   const test::Identity two;

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness import wire
+from harness.metrics import Endpoints
 from harness.waiting import wait_until
 
 IMPLICIT = {"gateway": "submissions", "pop3": "pop3s", "imap": "imaps"}
@@ -48,12 +49,13 @@ def names_on_starttls(postern, name):
 @pytest.fixture
 def own_files(own_postern, authority, tmp_path):
     """A factory: a Postern whose certificate files are its own; `files` are their paths."""
-    def make(**tls):
+    def make(settings=None, **tls):
         files = {}
         for name, source in (("certificate", authority.certificate), ("key", authority.key)):
             files[name] = str(tmp_path / f"own-{name}.pem")
             shutil.copy(source, files[name])
-        settings = {"tls": {**files, **tls}, "runtime": {"drain_timeout": 5, "cores": 2}}
+        settings = {"tls": {**files, **tls}, "runtime": {"drain_timeout": 5, "cores": 2},
+                    **(settings or {})}
         more = tls.pop("certificates", None)
         if more:
             del settings["tls"]["certificates"]
@@ -94,7 +96,12 @@ def test_certificates_by_name(own_files, authority):
 
 
 def test_renewal_without_a_restart(own_files, authority):
-    postern = own_files().start()
+    endpoints = Endpoints()
+    postern = own_files(settings={"metrics": endpoints.settings}).start()
+    for process, name in (("gateway", "smtp"), ("pop3", "pop3"), ("imap", "imap")):
+        left_s = endpoints.value(process, f"postern_{name}_tls_certificate_expires_seconds") - time.time()
+        assert 1.9 * 86400 < left_s < 2.1 * 86400, "the test's certificates live two days"
+        assert "tls.certificate.expires" in postern.log_text(process)
     pids = {name: postern[name].pid for name in IMPLICIT}
     with wire.Imap(postern.ports.imaps, tls=authority.context()) as open_session, \
             wire.Smtp(postern.ports.relay) as before_starttls:

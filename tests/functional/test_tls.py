@@ -101,7 +101,8 @@ def test_renewal_without_a_restart(own_files, authority):
     for process, name in (("gateway", "smtp"), ("pop3", "pop3"), ("imap", "imap")):
         left_s = endpoints.value(process, f"postern_{name}_tls_certificate_expires_seconds") - time.time()
         assert 1.9 * 86400 < left_s < 2.1 * 86400, "the test's certificates live two days"
-        assert "tls.certificate.expires" in postern.log_text(process)
+        wait_until(lambda: "tls.certificate.expires" in postern.log_text(process), 5,
+                   f"{process} warns of it")
     pids = {name: postern[name].pid for name in IMPLICIT}
     with wire.Imap(postern.ports.imaps, tls=authority.context()) as open_session, \
             wire.Smtp(postern.ports.relay) as before_starttls:

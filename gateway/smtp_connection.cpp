@@ -246,7 +246,7 @@ void SmtpConnection::on_tls_open(const TlsFacts& facts) {
   const bool shown = !facts.client_certificate.empty();
   log::event(shown ? Level::info : Level::debug, "smtp.tls.open",
              {{"listener", listener_.settings.name},
-              {"client", peer_.address},
+              {"client", peer().address},
               {"version", facts.version},
               {"cipher", facts.cipher},
               {"server_name", facts.server_name},

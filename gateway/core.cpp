@@ -73,11 +73,15 @@ GatewayCore::GatewayCore(EventLoop& loop, std::uint32_t index, GatewayShared& sh
       completions_(completions),
       service_(service),
       cells_(shared.metrics->add_cells()),
+      policy_{.shared = *shared.policy,
+              .core = index,
+              .cells = cells_,
+              .held_octets_max = static_cast<std::int64_t>(
+                  shared.settings.store.memory_budget_octets / std::max(shared.cores, 1U))},
       message_ids_(index, shared.start_unix_ms),
       directory_generation_(shared.engine->directory_generation()),
-      directory_(shared.engine->directory()),
-      held_octets_max_(static_cast<std::int64_t>(shared.settings.store.memory_budget_octets /
-                                                 std::max(shared.cores, 1U))) {
+      directory_(shared.engine->directory()) {
+  if (index_ == 0) pressure_ = std::make_unique<PressureWatch>(loop_, shared_, cells_);
   loop_.add_source([this] {
     follow_directory();
     return take_completions();
@@ -169,7 +173,10 @@ void GatewayCore::follow_directory() {
 void GatewayCore::begin_drain() {
   draining_ = true;
   for (auto& acceptor : acceptors_) acceptor->stop();
-  connections_.for_each([](SmtpConnection& connection) { connection.begin_shutdown(); });
+  connections_.for_each([](SmtpConnection& connection) {
+    connection.answer_held_login();
+    connection.begin_shutdown();
+  });
 }
 
 bool GatewayCore::drained() const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gateway/metric_ids.hpp"
+#include "gateway/pressure_watch.hpp"
 #include "gateway/shared.hpp"
 #include "gateway/smtp/message_id.hpp"
 #include "gateway/smtp_connection.hpp"
@@ -22,7 +23,7 @@ class StoreService;
 using CompletionQueue = SpscQueue<store::SpoolRequest*>;
 
 /// Made, used and destroyed on its core's thread.
-class GatewayCore final : public CoreService, private smtp::SmtpPolicy {
+class GatewayCore final : public CoreService {
  public:
   static Result<std::unique_ptr<CoreService>> create(EventLoop& loop, std::uint32_t index,
                                                      GatewayShared& shared,
@@ -41,9 +42,12 @@ class GatewayCore final : public CoreService, private smtp::SmtpPolicy {
   smtp::MessageIdSource& message_ids() noexcept { return message_ids_; }
   const store::DirectoryPtr& directory() const noexcept { return directory_; }
   ConnectionSet<SmtpConnection>& connections() noexcept { return connections_; }
-  smtp::SmtpPolicy& policy() noexcept { return *this; }
+  policy::CorePolicy& policy() noexcept { return policy_; }
   /// A connection now holds `by` octets of messages more (or less) in memory.
-  void count_held_octets(std::int64_t by) noexcept { held_octets_ += by; }
+  void count_held_octets(std::int64_t by) noexcept {
+    policy_.held_octets += by;
+    cells_.set(kHeldOctets, static_cast<std::uint64_t>(policy_.held_octets));
+  }
 
  private:
   GatewayCore(EventLoop& loop, std::uint32_t index, GatewayShared& shared,
@@ -53,10 +57,6 @@ class GatewayCore final : public CoreService, private smtp::SmtpPolicy {
   void count_refusal(const ListenerState& state, const PeerFacts& peer, Metric metric,
                      const char* reason);
   bool take_completions();
-  // Rates are counted by nobody yet: every message is admitted.
-  bool admit_message(const PeerFacts&, std::string_view, Now) override { return true; }
-  bool has_room() override { return held_octets_ < held_octets_max_; }
-  Duration greeting_delay(const PeerFacts&, Now) override { return Duration::zero(); }
   void follow_directory();
 
   EventLoop& loop_;
@@ -65,14 +65,14 @@ class GatewayCore final : public CoreService, private smtp::SmtpPolicy {
   CompletionQueue& completions_;
   StoreService* const service_;  // on core 0 only: the store service lives on its loop
   metrics::Cells& cells_;
+  policy::CorePolicy policy_;
+  std::unique_ptr<PressureWatch> pressure_;  // on core 0
   smtp::MessageIdGenerator message_ids_;
   const TlsSlot* tls_ = nullptr;  // this core's certificates, which a reload replaces
   std::uint64_t directory_generation_ = 0;
   store::DirectoryPtr directory_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;  // one a listener
   ConnectionSet<SmtpConnection> connections_;
-  std::int64_t held_octets_ = 0;        // of messages in memory, this core's connections together
-  const std::int64_t held_octets_max_;  // this core's share of [store] memory_budget_octets
   bool draining_ = false;
 };
 

@@ -69,6 +69,7 @@ Result<void> prepare_listeners(GatewayShared& shared) {
     state->gate = std::make_unique<ConnectionGate>(std::move(*rules));
     state->profile =
         smtp::SmtpProfile::make(settings, shared.settings.hostname, shared.tls_configured());
+    state->policy = shared.policy->add_listener(settings);
     shared.listeners.push_back(std::move(state));
   }
   return {};
@@ -93,6 +94,23 @@ void add_store_metrics(GatewayShared& shared) {
       [](const Stats& stats) { return stats.requests_waiting; });
   add("postern_store_disk_free_octets", "Free space at the last check", Kind::gauge,
       [](const Stats& stats) { return stats.disk_free_octets; });
+}
+
+// What clients are remembered for, beyond what cores count themselves.
+void add_policy_metrics(GatewayShared& shared) {
+  policy::GatewayPolicy& policy = *shared.policy;
+  const auto add = [&](const char* name, const char* help, metrics::Kind kind, auto read) {
+    shared.metrics->add_reader({name, help, kind, "", ""},
+                               [&policy, read] { return static_cast<double>(read(policy)); });
+  };
+  add("postern_smtp_rate_keys", "Sources and accounts whose rates are remembered",
+      metrics::Kind::gauge, [](policy::GatewayPolicy& p) { return p.rates().keys(); });
+  add("postern_login_sources_remembered", "Sources with failed logins", metrics::Kind::gauge,
+      [](policy::GatewayPolicy& p) { return p.logins().sources(); });
+  add("postern_login_accounts_remembered", "Names with failed logins", metrics::Kind::gauge,
+      [](policy::GatewayPolicy& p) { return p.logins().accounts(); });
+  add("postern_smtp_rate_keys_forgotten_total", "Keys pushed out of the full table of rates",
+      metrics::Kind::counter, [](policy::GatewayPolicy& p) { return p.rates().keys_forgotten(); });
 }
 
 Result<void> open_store(GatewayShared& shared, Completions& completions, StoreService& service,
@@ -123,6 +141,8 @@ Result<int> run(const config::DaemonStart& start) {
   const config::RuntimeSettings& runtime = shared.settings.runtime;
   const std::uint32_t cores = config::count_or_cpus(runtime.cores);
   shared.cores = cores;
+
+  shared.policy = std::make_unique<policy::GatewayPolicy>(shared.settings.gateway, cores);
 
   // Everything that can be wrong with the machine comes first: nothing is opened in vain.
   if (auto ring = EventLoop::create(config::ring_options(runtime)); !ring) {
@@ -157,6 +177,7 @@ Result<int> run(const config::DaemonStart& start) {
        "When the first certificate expires, since 1970; 0: there is none", metrics::Kind::gauge, "",
        ""},
       [&shared] { return static_cast<double>(shared.tls->expires_unix_seconds()); });
+  add_policy_metrics(shared);
   if (!shared.settings.metrics.listen.empty()) {
     if (auto served = shared.metrics->serve(shared.settings.metrics.listen); !served) {
       return std::unexpected(served.error());

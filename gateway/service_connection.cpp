@@ -151,31 +151,69 @@ void ServiceConnection::hello(std::uint64_t id) {
 
 void ServiceConnection::authenticate(std::uint64_t id, Authenticate request) {
   GatewayShared& shared = service_.shared();
-  const bool has_login_delay = request.protocol == kProtocolWithLoginDelay;
-  const auto finish = [this, id, has_login_delay](const store::AuthOutcome& outcome) {
-    GatewayShared& gateway = service_.shared();
-    AuthenticateReply reply = to_reply(outcome, gateway.engine->position());
-    reply.policy = store::MailboxPolicy::of(outcome.settings, default_policy(gateway.settings));
-    // Asked only behind the right password: to a stranger an account that may not log in yet looks
-    // like any other.
-    if (has_login_delay && reply.outcome == AuthenticateReply::Outcome::ok) {
-      if (const auto wait = service_.login_delay().admit(reply.account, loop().now().mono)) {
-        reply = {.outcome = AuthenticateReply::Outcome::too_soon,
-                 .retry_after_s = static_cast<std::uint32_t>(wait->count())};
-      }
-    }
-    answer(id, std::move(reply));
-  };
+  Login login{.id = id, .has_login_delay = request.protocol == kProtocolWithLoginDelay};
+  if (!request.client_address.empty()) {
+    login.attempt = shared.policy->begin_login(request.client_address, request.user,
+                                               *shared.engine->directory(), loop().now().mono);
+    if (!login.attempt->verify) return answer_login(login, {});
+  }
   if (auto known =
           shared.authenticator->verify_cached(request.user, request.password, loop().now().mono)) {
-    return finish(*known);
+    return answer_login(login, std::move(*known));
   }
   on_worker(
       id,
       [&shared, request = std::move(request)] {
         return shared.authenticator->verify(request.user, request.password, read_clocks().mono);
       },
-      finish);
+      [this, login](store::AuthOutcome outcome) { answer_login(login, std::move(outcome)); });
+}
+
+// The answer to a login, now or when its penalty is over (policy::LoginGuard). The sidecar's client
+// waits, its session does nothing else.
+void ServiceConnection::answer_login(const Login& login, store::AuthOutcome outcome) {
+  const MonoTime now = loop().now().mono;
+  MonoTime at = now;
+  if (login.attempt) {
+    at = service_.shared().policy->finish_login(*login.attempt, outcome, now);
+    if (login.attempt->refused && outcome.kind != store::AuthOutcome::Kind::ok) {
+      service_.cells().add(kLoginsRefused);
+    }
+  }
+  if (at <= now) return tell_login(login, outcome);
+  service_.cells().add(kLoginsDelayed);
+  ++answers_outstanding_;
+  held_logins_[login.id] =
+      std::make_unique<DelayedCall>(loop(), at, [this, login, outcome = std::move(outcome)] {
+        const auto done = held_logins_.extract(login.id);
+        --answers_outstanding_;
+        tell_login(login, outcome);
+        after_session_call();
+        resume();
+      });
+}
+
+void ServiceConnection::tell_login(const Login& login, const store::AuthOutcome& outcome) {
+  GatewayShared& gateway = service_.shared();
+  AuthenticateReply reply = to_reply(outcome, gateway.engine->position());
+  reply.policy = store::MailboxPolicy::of(outcome.settings, default_policy(gateway.settings));
+  // Asked only behind the right password: to a stranger an account that may not log in yet looks
+  // like any other.
+  if (login.has_login_delay && reply.outcome == AuthenticateReply::Outcome::ok) {
+    if (const auto wait = service_.login_delay().admit(reply.account, loop().now().mono)) {
+      reply = {.outcome = AuthenticateReply::Outcome::too_soon,
+               .retry_after_s = static_cast<std::uint32_t>(wait->count())};
+    }
+  }
+  answer(login.id, std::move(reply));
+}
+
+void ServiceConnection::answer_held_logins() {
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, call] : held_logins_) ids.push_back(id);
+  for (const std::uint64_t id : ids) {
+    if (const auto found = held_logins_.find(id); found != held_logins_.end()) found->second->run();
+  }
 }
 
 void ServiceConnection::tell_strictest_policy(std::uint64_t id) {

@@ -2,7 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
 
+#include "gateway/delayed_call.hpp"
 #include "gateway/store_service.hpp"
 #include "runtime/connection.hpp"
 #include "store/rpc/service_session.hpp"
@@ -15,6 +19,8 @@ class ServiceConnection final : public Connection {
   ServiceConnection(StoreService& service, UniqueFd fd, store::rpc::Rights rights);
   ~ServiceConnection() override;
 
+  /// The process is stopping: logins that wait under penalty are answered now.
+  void answer_held_logins();
   void notify(const store::rpc::Changed& changed);
   const store::rpc::ServiceSession& state() const noexcept { return session_; }
 
@@ -28,6 +34,14 @@ class ServiceConnection final : public Connection {
   void answer(std::uint64_t id, Result<store::rpc::ReplyBody> body);
   void hello(std::uint64_t id);
   void authenticate(std::uint64_t id, store::rpc::Authenticate request);
+  /// A login on its way.
+  struct Login {
+    std::uint64_t id = 0;  ///< of its request
+    bool has_login_delay = false;
+    std::optional<policy::LoginGuard::Attempt> attempt;  ///< none: no penalties
+  };
+  void answer_login(const Login& login, store::AuthOutcome outcome);
+  void tell_login(const Login& login, const store::AuthOutcome& outcome);
   void tell_strictest_policy(std::uint64_t id);
   void mutate(std::uint64_t id, store::rpc::Mutate request);
   void change_directory(std::uint64_t id, store::DirectoryChange change);
@@ -50,6 +64,8 @@ class ServiceConnection final : public Connection {
   store::rpc::ServiceSession session_;
   int answers_outstanding_ = 0;
   bool counted_as_subscriber_ = false;
+  // Logins under penalty that wait for their answer, by request.
+  std::unordered_map<std::uint64_t, std::unique_ptr<DelayedCall>> held_logins_;
 };
 
 }  // namespace postern::gateway

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/duplicate_table.hpp"
+#include "gateway/policy/gateway_policy.hpp"
 #include "gateway/smtp/profile.hpp"
 #include "runtime/connection_gate.hpp"
 #include "runtime/metrics.hpp"
@@ -25,6 +26,7 @@ struct ListenerState {
   config::SmtpListenerSettings settings;
   std::vector<SocketAddress> addresses;
   std::shared_ptr<const smtp::SmtpProfile> profile;
+  policy::ListenerPolicy policy;
   std::unique_ptr<ConnectionGate> gate;
 };
 
@@ -34,6 +36,7 @@ struct GatewayShared {
   std::unique_ptr<TlsKeeper> tls;
   std::vector<std::unique_ptr<ListenerState>> listeners;
   std::unique_ptr<metrics::Registry> metrics;
+  std::unique_ptr<policy::GatewayPolicy> policy;
   std::unique_ptr<store::Engine> engine;
   std::unique_ptr<store::Authenticator> authenticator;
   std::unique_ptr<WorkerPool> workers;

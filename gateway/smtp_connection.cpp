@@ -32,10 +32,11 @@ SmtpConnection::SmtpConnection(GatewayCore& core, ListenerState& listener, Arriv
       core_(core),
       listener_(listener),
       admission_(std::move(arrival.admission)),
+      policy_(core.policy(), listener.policy, arrival.peer),
       session_(listener.profile, std::move(arrival.peer),
                {.ids = &core.message_ids(),
                 .observer = this,
-                .policy = &core.policy(),
+                .policy = &policy_,
                 .directory = core.directory(),
                 .duplicates = core.shared().duplicates.get()}) {}
 
@@ -47,6 +48,7 @@ SmtpConnection::~SmtpConnection() {
 void SmtpConnection::on_closed() { core_.connections().remove(this); }
 
 void SmtpConnection::open_session(Now now) {
+  if (!refusal_ && policy_.refuses_connection()) refusal_ = smtp::Refusal::out_of_resources;
   if (refusal_) {
     session_.on_refused(*refusal_, now);
   } else {
@@ -85,18 +87,23 @@ void SmtpConnection::account_memory() {
 
 void SmtpConnection::verify(smtp::VerifyRequest request) {
   store::Authenticator& authenticator = *core_.shared().authenticator;
+  std::optional<policy::LoginGuard::Attempt> attempt;
+  if (!peer().trusted) {
+    attempt = core_.shared().policy->begin_login(peer().address, request.user, *core_.directory(),
+                                                 loop().now().mono);
+    if (!attempt->verify) return answer_login({}, attempt);
+  }
   if (auto known = authenticator.verify_cached(request.user, request.password, loop().now().mono)) {
-    session_.on_verified(to_reply(*known), loop().now());
-    return;
+    return answer_login(std::move(*known), attempt);
   }
   ++answers_outstanding_;
   EventLoop& home = loop();
-  const bool taken =
-      core_.shared().workers->submit([this, &home, &authenticator, request = std::move(request)] {
+  const bool taken = core_.shared().workers->submit(
+      [this, &home, &authenticator, attempt, request = std::move(request)] {
         auto outcome = authenticator.verify(request.user, request.password, read_clocks().mono);
-        home.post([this, reply = to_reply(outcome)]() mutable {
+        home.post([this, attempt, outcome = std::move(outcome)]() mutable {
           --answers_outstanding_;
-          session_.on_verified(std::move(reply), loop().now());
+          answer_login(std::move(outcome), attempt);
           after_session_call();
           resume();
         });
@@ -105,6 +112,29 @@ void SmtpConnection::verify(smtp::VerifyRequest request) {
     --answers_outstanding_;
     session_.on_verified({smtp::VerifyOutcome::unavailable, {}}, loop().now());
   }
+}
+
+// The answer to a login, now or when its penalty is over.
+void SmtpConnection::answer_login(store::AuthOutcome outcome,
+                                  const std::optional<policy::LoginGuard::Attempt>& attempt) {
+  const MonoTime now = loop().now().mono;
+  const MonoTime at = attempt ? core_.shared().policy->finish_login(*attempt, outcome, now) : now;
+  if (attempt && attempt->refused && outcome.kind != store::AuthOutcome::Kind::ok) {
+    core_.cells().add(kLoginsRefused);
+  }
+  if (at <= now) return session_.on_verified(to_reply(outcome), loop().now());
+  core_.cells().add(kLoginsDelayed);
+  ++answers_outstanding_;
+  held_login_ = std::make_unique<DelayedCall>(loop(), at, [this, outcome = std::move(outcome)] {
+    --answers_outstanding_;
+    session_.on_verified(to_reply(outcome), loop().now());
+    after_session_call();
+    resume();
+  });
+}
+
+void SmtpConnection::answer_held_login() {
+  if (held_login_) held_login_->run();
 }
 
 void SmtpConnection::submit() {
@@ -226,6 +256,8 @@ void SmtpConnection::on_auth(std::string_view mechanism, std::string_view user,
 
 void SmtpConnection::on_session_end(const smtp::SessionSummary& summary) {
   if (summary.reason == smtp::EndReason::pipelining) core_.cells().add(kPipeliningViolations);
+  if (summary.reason == smtp::EndReason::early_talker) core_.cells().add(kEarlyTalkers);
+  if (summary.reason == smtp::EndReason::slow_data) core_.cells().add(kSlowMessages);
   log::event(Level::info, "smtp.session.end",
              {{"listener", listener_.settings.name},
               {"client", peer().address},

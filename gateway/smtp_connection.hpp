@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "gateway/delayed_call.hpp"
+#include "gateway/policy/client_policy.hpp"
 #include "gateway/shared.hpp"
 #include "gateway/smtp/session.hpp"
 #include "runtime/acceptor.hpp"
@@ -24,6 +26,8 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
 
   /// Before start(): the session says why it will not serve, and closes.
   void refuse(smtp::Refusal why) { refusal_ = why; }
+  /// The process is stopping: a login that waits under penalty is answered now.
+  void answer_held_login();
   /// A submitted message has come back from the store. Core thread.
   void on_spool_completion(store::SpoolRequest* request);
   void set_directory(store::DirectoryPtr directory) {
@@ -40,6 +44,8 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   void on_tls_failure(const std::string& error) override;
 
   void verify(smtp::VerifyRequest request);
+  void answer_login(store::AuthOutcome outcome,
+                    const std::optional<policy::LoginGuard::Attempt>& attempt);
   void submit();
   void abandon();
   void account_memory();
@@ -57,11 +63,13 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   GatewayCore& core_;
   ListenerState& listener_;
   const Admission admission_;
+  policy::ClientPolicy policy_;
   smtp::SmtpSession session_;
   std::unique_ptr<store::SpoolRequest> abandoned_;  // in the store's hands
   std::optional<smtp::Refusal> refusal_;
   std::int64_t held_octets_ = 0;  // of this connection's message, as the core has counted them
   int answers_outstanding_ = 0;
+  std::unique_ptr<DelayedCall> held_login_;  // a login under penalty waits for its answer
 };
 
 }  // namespace postern::gateway

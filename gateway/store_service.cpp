@@ -108,7 +108,10 @@ void StoreService::begin_drain() {
   loop_->timers().disarm(*view_timer_);
   retention_->stop();
   ::unlink(shared_.settings.store.socket.c_str());
-  connections_.for_each([](ServiceConnection& connection) { connection.begin_shutdown(); });
+  connections_.for_each([](ServiceConnection& connection) {
+    connection.answer_held_logins();
+    connection.begin_shutdown();
+  });
 }
 
 bool StoreService::drained() const {

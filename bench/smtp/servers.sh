@@ -90,7 +90,7 @@ start_postfix() {
   ( enter_cgroup server; postfix -c "$work/postfix/etc" start ) </dev/null >"$work/postfix.log" 2>&1
 }
 
-# --- Postern: as it comes, but for addresses and that nothing has TLS ---------------------------
+# --- Postern: as it comes, but for addresses, the rate limit and that nothing has TLS ---------------------------
 
 start_gateway() {
   rm -rf "$work/postern"
@@ -103,6 +103,7 @@ state = "$spool/postern"
 socket = "$work/postern/postern.sock"
 [[gateway.listener]]
 role = "relay"
+source_message_rate = "0"
 addresses = ["127.0.0.1:$port"]
 connections_per_source_max = 0
 connections_per_source_percent = 0

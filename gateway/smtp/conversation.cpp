@@ -22,12 +22,25 @@ Conversation::Conversation(std::shared_ptr<const SmtpProfile> for_profile, PeerF
 
 void Conversation::reply(Reply which, std::string_view argument) {
   const bool error = line_of(which).front() >= '4';
-  if (error && !authenticated() && profile->tarpit_delay > Duration::zero() && wait == Wait::none &&
-      !input_ended) {
-    wait = Wait::tarpit;
-    held_until = now.mono + profile->tarpit_delay;
+  if (error && !authenticated() && !peer.trusted && profile->tarpit_delay > Duration::zero() &&
+      wait == Wait::none && !input_ended) {
+    hold_back(profile->tarpit_delay);
+    if (services.policy != nullptr) services.policy->on_error_held_back(now);
   }
   append_reply(sink(), which, argument);
+}
+
+void Conversation::hold_back(Duration delay) {
+  POSTERN_ASSERT(wait == Wait::none);
+  if (delay <= Duration::zero()) return;
+  wait = Wait::tarpit;
+  held_until = now.mono + delay;
+}
+
+void Conversation::start_data_rate() noexcept {
+  if (profile->data_octets_per_second_min == 0 || data_rate_deadline) return;
+  data_rate_octets = 0;
+  data_rate_deadline = now.mono + profile->data_rate_grace;
 }
 
 void Conversation::protocol_error(Reply which) {
@@ -136,6 +149,8 @@ void Conversation::open_transaction(std::string_view reverse_path, MailParameter
 
 void Conversation::start_message() {
   POSTERN_ASSERT(transaction.open);
+  data_rate_deadline.reset();  // of a chunk that was refused before
+  start_data_rate();
   services.ids->next(now, message->id);
   message->arrival_unix_ms = now.unix_ms;
   const config::SmtpRuleSettings& rules = profile->rules;
@@ -197,6 +212,7 @@ void Conversation::reset_transaction() {
   abandon_message();
   transaction = Transaction();
   sender_refused = false;
+  data_rate_deadline.reset();
   intake.start(*profile);
 }
 

@@ -105,7 +105,11 @@ struct Conversation {
   std::optional<MonoTime> connection_deadline;
   std::optional<MonoTime> inactivity_deadline;
   Counters counters;
-  bool sender_refused = false;  ///< the last MAIL was refused
+  bool greeted = false;  ///< the greeting was sent: octets before it are an early talker's
+  std::uint32_t commands_unsent = 0;  ///< run since everything that was replied had been sent
+  std::optional<MonoTime> data_rate_deadline;  ///< the octets of a message are looked at then
+  std::uint64_t data_rate_octets = 0;          ///< that came since it was set
+  bool sender_refused = false;                 ///< the last MAIL was refused
 
   // --- the message ---
   Transaction transaction;
@@ -124,7 +128,18 @@ struct Conversation {
     return authenticated() || (profile->access.trusted_relay && peer.trusted);
   }
   /// Input may be consumed.
-  bool ready() const noexcept { return wait == Wait::none && !ended && !request; }
+  bool ready() const noexcept {
+    return wait == Wait::none && !ended && !request && !pipeline_full();
+  }
+  /// Enough commands were run ahead of their replies: the next wait until those are sent.
+  bool pipeline_full() const noexcept {
+    const std::uint32_t max = profile->pipeline_commands_max;
+    return max != 0 && mode == InputMode::command && commands_unsent >= max;
+  }
+  /// Octets of a message follow: the client is expected to send them at some pace.
+  void start_data_rate() noexcept;
+  /// Holds everything that is sent from now on back for `delay`.
+  void hold_back(Duration delay);
   /// A message is being received or committed: shutdown waits for it.
   bool message_in_flight() const noexcept {
     return mode == InputMode::data || mode == InputMode::chunk || transaction.chunking ||

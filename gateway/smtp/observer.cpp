@@ -22,6 +22,10 @@ std::string_view name_of(EndReason reason) noexcept {
       return "pipelining";
     case EndReason::rate_limited:
       return "rate_limited";
+    case EndReason::early_talker:
+      return "early_talker";
+    case EndReason::slow_data:
+      return "slow_data";
     case EndReason::bad_chunk:
       return "bad_chunk";
     case EndReason::refused:

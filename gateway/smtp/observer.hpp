@@ -21,6 +21,8 @@ enum class EndReason : std::uint8_t {
   not_smtp,            ///< HTTP or a TLS handshake on the plain port
   pipelining,          ///< input behind a command that must be the last of its group (RFC 2920)
   rate_limited,        ///< SMTP-09
+  early_talker,        ///< octets before the greeting
+  slow_data,           ///< a message came below the lowest rate
   bad_chunk,           ///< a BDAT size that does not parse: the stream cannot be followed any more
   refused,             ///< on_refused(): not admitted in the first place
   shutdown,            ///< on_shutdown()

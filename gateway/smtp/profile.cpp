@@ -64,6 +64,11 @@ std::shared_ptr<const SmtpProfile> SmtpProfile::make(const config::SmtpListenerS
   profile->auth_plaintext = settings.auth_plaintext;
   profile->connection_timeout = settings.connection_timeout;
   profile->inactivity_timeout = settings.inactivity_timeout;
+  profile->tarpit_delay = settings.tarpit_delay;
+  profile->greeting_delay = settings.greeting_delay;
+  profile->data_octets_per_second_min = settings.data_octets_per_second_min;
+  profile->data_rate_grace = settings.data_rate_grace;
+  profile->pipeline_commands_max = settings.pipeline_commands_max;
   profile->message_octets_max = settings.message_octets_max;
   profile->header_octets_max = settings.header_octets_max;
   profile->recipients_max = settings.recipients_max;

@@ -31,14 +31,19 @@ struct SmtpProfile {
   Duration inactivity_timeout{};  ///< SMTP-05
   /// How long an error reply to an unauthenticated client is held back (SMTP-20); zero: not at all.
   Duration tarpit_delay{};
-  std::uint64_t message_octets_max = 0;    ///< SMTP-11
-  std::uint32_t header_octets_max = 0;     ///< SMTP-10
-  std::uint32_t recipients_max = 0;        ///< SMTP-08
-  std::uint32_t hops_max = 0;              ///< SMTP-06
-  std::uint32_t local_hops_max = 0;        ///< SMTP-07
-  std::uint32_t protocol_errors_max = 0;   ///< SMTP-12
-  std::uint32_t logon_failures_max = 0;    ///< SMTP-12
-  std::uint32_t command_octets_max = 512;  ///< a command line with its CRLF; never off
+  /// Pause before the greeting; who talks meanwhile is refused. Zero: none.
+  Duration greeting_delay{};
+  std::uint64_t data_octets_per_second_min = 0;  ///< of a message while it arrives
+  Duration data_rate_grace{};                    ///< over which that is counted
+  std::uint32_t pipeline_commands_max = 0;       ///< commands run ahead of unsent replies
+  std::uint64_t message_octets_max = 0;          ///< SMTP-11
+  std::uint32_t header_octets_max = 0;           ///< SMTP-10
+  std::uint32_t recipients_max = 0;              ///< SMTP-08
+  std::uint32_t hops_max = 0;                    ///< SMTP-06
+  std::uint32_t local_hops_max = 0;              ///< SMTP-07
+  std::uint32_t protocol_errors_max = 0;         ///< SMTP-12
+  std::uint32_t logon_failures_max = 0;          ///< SMTP-12
+  std::uint32_t command_octets_max = 512;        ///< a command line with its CRLF; never off
 
   ListenerAccess access;
   config::SmtpRuleSettings rules;  ///< strictness, submission rules, extensions

@@ -41,6 +41,7 @@ constexpr std::array kRows = {
     Row{too_many_logon_failures, "421 4.7.0 Too many failed logons, closing connection\r\n"},
     Row{not_smtp, "421 4.7.0 This is an SMTP server, closing connection\r\n"},
     Row{rate_exceeded, "421 4.4.2 Message submission rate exceeded, closing connection\r\n"},
+    Row{data_too_slow, "421 4.4.2 Message comes too slowly, closing connection\r\n"},
     Row{shutting_down, "421 4.3.2 Service shutting down, try again later\r\n"},
     Row{refused_unavailable, "421 4.4.2 Service not available, try again later\r\n"},
     Row{refused_binding, "421 4.3.2 Service not available to you here\r\n"},
@@ -52,6 +53,8 @@ constexpr std::array kRows = {
     Row{store_failed, "451 4.3.0 Local error in processing, try again later\r\n"},
     Row{duplicate_in_flight, "451 4.3.0 The same message is being stored, try again later\r\n"},
     Row{too_many_recipients, "452 4.5.3 Too many recipients\r\n"},
+    Row{recipient_rate_exceeded, "452 4.7.1 Recipient rate exceeded, try again later\r\n"},
+    Row{octet_rate_exceeded, "452 4.7.1 Message volume exceeded, try again later\r\n"},
     Row{tls_unavailable, "454 4.7.0 TLS not available\r\n"},
     Row{auth_unavailable, "454 4.7.0 Temporary authentication failure\r\n"},
 
@@ -85,6 +88,7 @@ constexpr std::array kRows = {
     Row{bad_chunk_size, "501 5.5.4 Invalid chunk size, closing connection\r\n"},
     Row{tls_active, "503 5.5.1 TLS already active\r\n"},
 
+    Row{early_talker, "554 5.5.1 Client talks before the greeting, closing connection\r\n"},
     Row{needs_tls, "530 5.7.0 Must issue a STARTTLS command first\r\n"},
     Row{needs_auth, "530 5.7.0 Authentication required\r\n"},
     Row{auth_needs_tls, "538 5.7.11 Encryption required for this mechanism\r\n"},

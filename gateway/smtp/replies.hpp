@@ -31,6 +31,7 @@ enum class Reply : std::uint8_t {
   too_many_logon_failures,
   not_smtp,
   rate_exceeded,
+  data_too_slow,
   shutting_down,
   refused_unavailable,
   refused_binding,
@@ -42,6 +43,8 @@ enum class Reply : std::uint8_t {
   store_failed,
   duplicate_in_flight,
   too_many_recipients,
+  recipient_rate_exceeded,
+  octet_rate_exceeded,
   tls_unavailable,
   auth_unavailable,
   // 5xx: syntax and order
@@ -74,6 +77,7 @@ enum class Reply : std::uint8_t {
   bad_chunk_size,
   tls_active,
   // 5xx: policy
+  early_talker,
   needs_tls,
   needs_auth,
   auth_needs_tls,

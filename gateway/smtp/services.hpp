@@ -12,18 +12,38 @@
 
 namespace postern::smtp {
 
-/// Decisions that need more than one session's memory (rates, penalties). Answers come at once,
-/// from memory. Core thread.
+/// What the policy says to MAIL.
+enum class MessageVerdict : std::uint8_t {
+  admitted,
+  message_rate,  ///< SMTP-09: 421 4.4.2, and the session ends
+  octet_rate,    ///< 452 4.7.1: the account has sent too many octets
+  no_room,       ///< SMTP-13: 452 4.3.1
+};
+
+/// Decisions that need more than one session's memory (rates, penalties), about one client: a
+/// session has one of its own. Answers come at once, from memory. Core thread.
 class SmtpPolicy {
  public:
   virtual ~SmtpPolicy() = default;
-  /// Whether the client may begin another message (SMTP-09). `identity` is empty before AUTH.
-  virtual bool admit_message(const PeerFacts& peer, std::string_view identity, Now now) = 0;
-  /// Whether there is memory for another message now (SMTP-13); if not, MAIL is answered 452 4.3.1.
-  virtual bool has_room() { return true; }
+  /// Whether the client may begin another message; one that is admitted is counted. `identity` is
+  /// empty before AUTH; `size_octets` is what SIZE= says, 0 if nothing.
+  virtual MessageVerdict admit_message(std::string_view identity, std::uint64_t size_octets,
+                                       Now now) = 0;
+  /// Whether the account may send to another recipient; counts it.
+  virtual bool admit_recipient(std::string_view /*identity*/, Now) { return true; }
+  /// Whether the account may send a message of so many octets, which are all here; counts them.
+  virtual bool admit_octets(std::string_view /*identity*/, std::uint64_t /*octets*/, Now) {
+    return true;
+  }
   /// How long the greeting is held back from a client that misbehaved before (SMTP-20); zero: not
   /// at all.
-  virtual Duration greeting_delay(const PeerFacts& peer, Now now) = 0;
+  virtual Duration greeting_delay(Now now) = 0;
+  /// The session goes on for another client (XCLIENT).
+  virtual void set_peer(const PeerFacts&) {}
+  /// How long the reply to an accepted MAIL is held back (SMTP-13); zero: not at all.
+  virtual Duration mail_delay(std::string_view /*identity*/) { return Duration::zero(); }
+  /// An error reply to the client is being held back (SMTP-20).
+  virtual void on_error_held_back(Now) {}
 };
 
 /// Remembers messages, so that one that is sent again is not stored again. Shared by all cores:

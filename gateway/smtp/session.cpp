@@ -61,13 +61,11 @@ void SmtpSession::on_open(Now now) {
     c.connection_deadline = now.mono + profile.connection_timeout;
   }
   touch();
-  if (c.services.policy != nullptr) {
-    const Duration delay = c.services.policy->greeting_delay(c.peer, now);
-    if (delay > Duration::zero()) {
-      c.wait = Wait::tarpit;
-      c.held_until = now.mono + delay;
-    }
-  }
+  Duration delay{};
+  if (c.services.policy != nullptr) delay = c.services.policy->greeting_delay(now);
+  if (!c.peer.trusted) delay = std::max(delay, profile.greeting_delay);
+  c.hold_back(delay);
+  c.greeted = c.wait == Wait::none;
   c.send(profile.greeting);
   settle();
 }
@@ -159,6 +157,7 @@ void SmtpSession::on_deadline(Now now) {
     output_.bytes.append(c.held);
     c.held.clear();
     output_.close = c.ended;
+    c.greeted = true;
     touch();
   }
   if (c.wait == Wait::duplicate && now.mono >= c.duplicate_retry_at) {
@@ -169,8 +168,38 @@ void SmtpSession::on_deadline(Now now) {
     expire(EndReason::connection_timeout);
   } else if (c.inactivity_deadline && now.mono >= *c.inactivity_deadline) {
     expire(EndReason::inactivity_timeout);
+  } else if (c.data_rate_deadline && now.mono >= *c.data_rate_deadline) {
+    check_data_rate();
   }
   settle();
+}
+
+void SmtpSession::on_output_sent(Now now) {
+  begin(now);
+  conversation_.commands_unsent = 0;
+}
+
+// RFC 5321 3.1 and 4.3.1: the client waits for the greeting. In place of it, since it was not sent.
+void SmtpSession::refuse_early_talker() {
+  Conversation& c = conversation_;
+  c.held.clear();
+  c.wait = Wait::none;
+  c.greeted = true;
+  append_reply(output_.bytes, Reply::early_talker);
+  c.end(EndReason::early_talker);
+}
+
+// A grace time of the message is over. What came in it is enough, or the client plays for time.
+void SmtpSession::check_data_rate() {
+  Conversation& c = conversation_;
+  c.data_rate_deadline.reset();
+  if (!c.message_in_flight() || c.ended) return;
+  const auto grace_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(c.profile->data_rate_grace).count());
+  const bool enough = c.data_rate_octets * 1000 >= c.profile->data_octets_per_second_min * grace_ms;
+  // While the store has the message the client cannot send.
+  if (enough || c.wait == Wait::submit) return c.start_data_rate();
+  expire(EndReason::slow_data);
 }
 
 void SmtpSession::on_shutdown(Now now) {
@@ -211,6 +240,7 @@ void SmtpSession::say_farewell(EndReason reason) {
   Reply reply = Reply::shutting_down;
   if (reason == EndReason::inactivity_timeout) reply = Reply::timeout_inactive;
   if (reason == EndReason::connection_timeout) reply = Reply::timeout_total;
+  if (reason == EndReason::slow_data) reply = Reply::data_too_slow;
   // Clear text in the middle of a TLS handshake would mean nothing to the client.
   if (!handshaking && !c.input_ended) append_reply(output_.bytes, reply);
   c.end(reason);
@@ -253,6 +283,7 @@ void SmtpSession::set_deadline() {
   if (!c.ended) {
     consider(c.connection_deadline);
     consider(c.inactivity_deadline);
+    consider(c.data_rate_deadline);
   }
   if (!wanted) {
     output_.deadline.reset();

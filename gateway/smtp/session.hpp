@@ -41,6 +41,7 @@ class SmtpSession final : public Session {
   void on_tls(const TlsFacts& tls, Now now) override;
   void on_end_of_input(Now now) override;
   void on_deadline(Now now) override;
+  void on_output_sent(Now now) override;
   void on_shutdown(Now now) override;
 
   /// In place of on_open(): says why not, and closes.
@@ -70,6 +71,8 @@ class SmtpSession final : public Session {
   void begin(Now now) noexcept { conversation_.now = now; }
   void touch() noexcept;
   void expire(EndReason reason);
+  void refuse_early_talker();
+  void check_data_rate();
   void say_farewell(EndReason reason);
   void settle();
   void set_deadline();

@@ -32,6 +32,12 @@ std::size_t SmtpSession::on_input(std::string_view in, Now now) {
   POSTERN_ASSERT(c.wait != Wait::open);
   // RFC 3207 section 6: what came in the clear behind STARTTLS must not survive the handshake.
   if (c.wait == Wait::handshake) return in.size();
+  if (!c.greeted && !in.empty() && c.profile->greeting_delay > Duration::zero() &&
+      !c.peer.trusted && !c.ended) {
+    refuse_early_talker();
+    settle();
+    return in.size();
+  }
   return run(in);
 }
 
@@ -59,11 +65,13 @@ std::size_t SmtpSession::take_input(std::string_view in) {
     case InputMode::auth_response:
       return take_line(in);
     case InputMode::data:
+    case InputMode::chunk: {
       touch();
-      return take_data(in);
-    case InputMode::chunk:
-      touch();
-      return take_chunk(in);
+      const bool data = conversation_.mode == InputMode::data;
+      const std::size_t taken = data ? take_data(in) : take_chunk(in);
+      conversation_.data_rate_octets += taken;
+      return taken;
+    }
   }
   return in.size();
 }
@@ -131,6 +139,7 @@ void SmtpSession::handle_line(std::string_view line) {
 void SmtpSession::handle_command(std::string_view line) {
   Conversation& c = conversation_;
   ++c.counters.commands;
+  ++c.commands_unsent;
   while (!line.empty() && line.back() == ' ') line.remove_suffix(1);  // RFC 5321 4.1.1: tolerated
   const std::size_t space = std::min(line.find(' '), line.size());
   const std::string_view verb = line.substr(0, space);

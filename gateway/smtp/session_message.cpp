@@ -111,6 +111,10 @@ void SmtpSession::finish_chunk() {
 void SmtpSession::end_of_message() {
   Conversation& c = conversation_;
   c.intake.finish();
+  if (!c.intake.refusal() && c.services.policy != nullptr &&
+      !c.services.policy->admit_octets(c.identity, c.intake.content_octets(), c.now)) {
+    c.intake.refuse(Reply::octet_rate_exceeded);
+  }
   if (c.intake.refusal()) {
     refuse_message(*c.intake.refusal());
     return;

@@ -15,7 +15,7 @@ MailConnection::MailConnection(MailService& service, ConnectionSet<MailConnectio
       observer_(observer),
       admission_(std::move(arrival.admission)),
       owned_(std::move(session)),
-      peer_address_(std::move(arrival.peer.address)) {}
+      peer_address_(arrival.peer.trusted ? std::string() : std::move(arrival.peer.address)) {}
 
 MailConnection::~MailConnection() { set_interest({}); }
 

@@ -41,7 +41,8 @@ class MailConnection final : public Connection {
   void on_reply(MailReply reply);
   /// The mailbox of its interest has changed; ignored when the session does not watch it (yet).
   void on_mailbox_changed();
-  /// The client's textual address: the gateway's penalty table is asked with it.
+  /// The client's textual address, for the gateway's login penalties; empty when it is in a trusted
+  /// network, which has none.
   const std::string& peer_address() const noexcept { return peer_address_; }
 
  private:

@@ -23,6 +23,10 @@ void bind(Binder& b, MetricsSettings& s);
 void bind(Binder& b, StoreSettings& s);
 void bind(Binder& b, MailboxSettings& s);
 void bind(Binder& b, GatewaySettings& s, Uniqueness& unique);
+/// Keys of listeners and [gateway] for limits that remember clients.
+void bind_rate_limits(Binder& b, SmtpListenerSettings& s);
+void bind(Binder& b, PressureSettings& s);
+void bind_policy_memory(Binder& b, GatewaySettings& s);
 void bind(Binder& b, Pop3Settings& s, Uniqueness& unique);
 void bind(Binder& b, ImapSettings& s, Uniqueness& unique);
 void bind(Binder& b, Settings& s);

@@ -210,6 +210,7 @@ void bind_smtp_limits(Binder& b, SmtpListenerSettings& s) {
   b.count("logon_failures_max", s.logon_failures_max, kLogonFailures,
           "Failed logins of one session; one more ends it.");
   b.octets("command_octets_max", s.command_octets_max, kSmtpCommandOctets, "Longest command line.");
+  bind_rate_limits(b, s);
 }
 
 void bind(Binder& b, SmtpListenerSettings& s, Uniqueness& unique) {
@@ -309,6 +310,9 @@ std::vector<MailboxListenerSettings> default_imap_listeners() {
 void bind(Binder& b, GatewaySettings& s, Uniqueness& unique) {
   b.count("duplicates_max", s.duplicates_max, kDuplicates,
           "Messages that are remembered for duplicate_window, all listeners together.");
+  bind_policy_memory(b, s);
+  b.table("pressure", "When the machine is near its limits: strangers wait, then are refused.",
+          [&](Binder& t) { bind(t, s.pressure); });
   b.tables("listener", s.listeners,
            "A listener, as often as needed. If the file has one, the default three (relay on port "
            "25, submission on 587 and 465) are gone.",

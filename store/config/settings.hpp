@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "store/config/rate_limits.hpp"
 #include "store/config/smtp_rules.hpp"
 
 namespace postern::config {
@@ -175,7 +176,35 @@ struct SmtpListenerSettings : ListenerSettings, SmtpRuleSettings {
   std::uint32_t protocol_errors_max = 5;           ///< SMTP-12
   std::uint32_t logon_failures_max = 3;            ///< SMTP-12
   std::uint32_t command_octets_max = 2048;  ///< RFC 5321 4.5.3.1.4 is 512; extensions lengthen it
+  // Rates: gateway/policy/rate_limiter.hpp. Of a source while it has not logged in, of the account
+  // afterwards: an office behind one address is not one sender.
+  RateLimits source_message_rate{.per_minute = 600};    ///< SMTP-09
+  RateLimits identity_message_rate{.per_minute = 600};  ///< SMTP-09
+  RateLimits identity_recipient_rate;
+  RateLimits identity_octet_rate;
+  seconds tarpit_delay{5};    ///< SMTP-20
+  seconds greeting_delay{0};  ///< before the greeting: who talks meanwhile is refused
+  std::uint32_t data_octets_per_second_min = 100;  ///< of a message that arrives; less ends it
+  seconds data_rate_grace{60};                     ///< the time over which that is counted
+  std::uint32_t pipeline_commands_max = 1000;      ///< run ahead of replies that were not sent yet
   friend bool operator==(const SmtpListenerSettings&, const SmtpListenerSettings&) = default;
+};
+
+/// [gateway.pressure]: back pressure (SMTP-13), gateway/policy/pressure.hpp. A threshold of 0 is
+/// never reached.
+struct PressureSettings {
+  std::uint32_t memory_medium_percent = 70;  ///< of [store] memory_budget_octets
+  std::uint32_t memory_high_percent = 90;
+  /// Free space below this part of [store] disk_free_min_octets is medium; below all of it, high.
+  std::uint32_t disk_medium_percent = 200;
+  std::uint32_t stall_medium_percent = 10;  ///< of the last seconds' writes that RocksDB put off
+  std::uint32_t stall_high_percent = 80;
+  std::uint32_t latency_medium_ms = 1000;  ///< mean time to make a group durable
+  std::uint32_t latency_high_ms = 10'000;
+  std::uint32_t recovery_percent = 80;  ///< a level ends at this part of its threshold
+  seconds delay{3};                     ///< of strangers' greetings and MAIL replies
+  seconds patience{30};                 ///< at medium for longer: strangers are refused
+  friend bool operator==(const PressureSettings&, const PressureSettings&) = default;
 };
 
 /// [gateway]
@@ -185,6 +214,14 @@ struct GatewaySettings {
   std::uint32_t duplicates_max = 65'536;
   /// Default: relay :25, submission :587, implicit :465.
   std::vector<SmtpListenerSettings> listeners;
+  /// Sources and identities that rates and penalties remember at a time, in each of their tables.
+  std::uint32_t policy_keys_max = 64 * 1024;
+  seconds tarpit_memory{600};  ///< how long a source that got an error is greeted late (SMTP-20)
+  // Login penalties of all listeners and sidecars: gateway/policy/login_guard.hpp.
+  std::uint32_t login_failures_free = 3;  ///< per source and per account; 0: the first one costs
+  seconds login_delay_max{10};            ///< longest penalty; 0: none
+  seconds login_failures_half_life{900};  ///< after which half of the failures is forgotten
+  PressureSettings pressure;
   friend bool operator==(const GatewaySettings&, const GatewaySettings&) = default;
 };
 

@@ -42,7 +42,7 @@ struct Authenticate {
   std::string user;
   std::string password;        ///< secret: never logged
   std::string protocol;        ///< "imap", "pop3": for the log and the penalty table
-  std::string client_address;  ///< textual address of the mail client: for the penalty table
+  std::string client_address;  ///< textual address of the mail client, for penalties; empty: none
   friend bool operator==(const Authenticate&, const Authenticate&) = default;
 };
 

@@ -181,6 +181,11 @@ def toml(settings):
     return "".join(plain_lines) + "\n" + "\n".join(tables)
 
 
+# Limits that remember a client after its connection, and delays: off, since all clients of a test
+# are one source. Tests of these limits set them.
+SMTP_POLICIES_OFF = {"source_message_rate": "0", "identity_message_rate": "0", "tarpit_delay": 0}
+
+
 class Ports:
     """One port per kind of listener; the names are the attributes."""
 
@@ -219,6 +224,7 @@ class Postern:
             addresses = [f"127.0.0.1:{port}"] + ([f"[::1]:{port}"] if ipv6 else [])
             # All clients of a test are one source; tests of these limits set them. None: the default.
             keys = {"name": name, "addresses": addresses, "tls": tls,
+                    **(SMTP_POLICIES_OFF if "role" in more else {}),
                     "connections_per_source_max": 0, "connections_per_source_percent": 0, **more}
             return {key: value for key, value in keys.items() if value is not None}
 
@@ -229,6 +235,8 @@ class Postern:
             "runtime": {"drain_timeout": 5},
             # The default refuses mail on a nearly full disk; a test machine's disk says nothing about Postern.
             "store": {"disk_free_min_octets": 64 << 20},
+            # Nor does the machine's load, or what another test's client guessed.
+            "gateway": {"login_delay_max": 0},
             "gateway.listener": [
                 listener("relay", "starttls", role="relay", **smtp_limits),
                 listener("submission", "starttls", role="submission", **smtp_limits),

@@ -26,7 +26,7 @@ MAY_INCLUDE = {
 
 # Folders of protocol state machines, parsers and codecs: octets in, actions out.
 # Each is a folder, or the beginning of file names.
-SANS_IO_PLACES = ("gateway/smtp/", "sidecars/pop3/", "sidecars/imap/", "store/sasl/", "store/mime_",
+SANS_IO_PLACES = ("gateway/smtp/", "gateway/policy/", "sidecars/pop3/", "sidecars/imap/", "store/sasl/", "store/mime_",
                   "store/message_structure", "store/rpc/protocol", "store/rpc/service_session",
                   "store/rpc/client_core", "sidecars/common/mail_requests", "sidecars/common/mail_session",
                   "runtime/session")

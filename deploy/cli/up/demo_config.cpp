@@ -55,6 +55,11 @@ Settings demo_settings(const StateFolder& state, const DemoOptions& options) {
   s.pop3.listeners = config::default_pop3_listeners();
   s.imap.listeners = config::default_imap_listeners();
   move_listeners(s.gateway.listeners, options);
+  // See move_listeners(): a load tool would soon be told 421.
+  for (config::SmtpListenerSettings& listener : s.gateway.listeners) {
+    listener.source_message_rate = {};
+    listener.identity_message_rate = {};
+  }
   move_listeners(s.pop3.listeners, options);
   move_listeners(s.imap.listeners, options);
   return s;

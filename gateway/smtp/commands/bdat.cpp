@@ -26,6 +26,7 @@ void run_bdat(Conversation& conversation, const CommandCall& call) {
   transaction.chunk_octets_left = *octets;
   transaction.last_chunk = last;
   conversation.mode = InputMode::chunk;
+  conversation.start_data_rate();
   transaction.chunk_refusal = call.refusal;
   if (!transaction.chunk_refusal && !transaction.open) transaction.chunk_refusal = Reply::no_sender;
   if (!transaction.chunk_refusal && conversation.message->envelope.recipients.empty()) {

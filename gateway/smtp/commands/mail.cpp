@@ -38,10 +38,18 @@ std::optional<Reply> judge(Conversation& conversation, const Path& path,
   if (!may_send_as(conversation, path)) return Reply::sender_not_owned;
   SmtpPolicy* const policy = conversation.services.policy;
   if (policy == nullptr) return std::nullopt;
-  if (!policy->admit_message(conversation.peer, conversation.identity, conversation.now)) {
-    return Reply::rate_exceeded;
+  switch (policy->admit_message(conversation.identity, parameters.size_octets.value_or(0),
+                                conversation.now)) {
+    case MessageVerdict::admitted:
+      return std::nullopt;
+    case MessageVerdict::message_rate:
+      return Reply::rate_exceeded;
+    case MessageVerdict::octet_rate:
+      return Reply::octet_rate_exceeded;
+    case MessageVerdict::no_room:
+      break;
   }
-  return policy->has_room() ? std::nullopt : std::optional(Reply::busy);
+  return Reply::busy;
 }
 
 // The answer to a sender that is accepted.
@@ -50,6 +58,9 @@ void accept(Conversation& conversation, const Path& path, MailParameters& parame
   const bool lowered = priority > kStrangerPriorityMax && !conversation.authenticated();
   if (lowered) priority = kStrangerPriorityMax;
   conversation.open_transaction(path.mailbox, parameters);
+  if (SmtpPolicy* const policy = conversation.services.policy; policy != nullptr) {
+    conversation.hold_back(policy->mail_delay(conversation.identity));
+  }
   if (lowered) {
     conversation.reply(Reply::sender_ok_priority, "0");
   } else {

@@ -65,7 +65,13 @@ void run_rcpt(Conversation& conversation, const CommandCall& call) {
   }
 
   store::Route route;
-  if (const std::optional<Reply> refusal = judge(conversation, path, route)) {
+  std::optional<Reply> refusal = judge(conversation, path, route);
+  SmtpPolicy* const policy = conversation.services.policy;
+  if (!refusal && policy != nullptr &&
+      !policy->admit_recipient(conversation.identity, conversation.now)) {
+    refusal = Reply::recipient_rate_exceeded;
+  }
+  if (refusal) {
     ++conversation.counters.recipients_refused;
     conversation.services.observer->on_recipient_refused(path.mailbox, text_of(*refusal));
     return conversation.reply(*refusal);

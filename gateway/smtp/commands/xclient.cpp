@@ -99,6 +99,9 @@ void run_xclient(Conversation& conversation, const CommandCall& call) {
   claims.peer.trusted = false;  // the proxy is; its client is a stranger
   conversation.forget_client();
   conversation.peer = std::move(claims.peer);
+  if (SmtpPolicy* const policy = conversation.services.policy; policy != nullptr) {
+    policy->set_peer(conversation.peer);
+  }
   conversation.hello_name = std::move(claims.hello_name);
   if (account != nullptr) conversation.identity = account->name;
   conversation.send(conversation.profile->greeting);

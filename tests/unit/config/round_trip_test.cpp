@@ -63,6 +63,44 @@ TEST(Defaults, SmtpListeners) {
   EXPECT_TRUE(implicit.auth_required);
 }
 
+TEST(Rates, AreReadAndWritten) {
+  EXPECT_EQ(parse_rates("600/min", Unit::count), (RateLimits{.per_minute = 600}));
+  EXPECT_EQ(parse_rates(" 10/s,600 / min, 5000/h ,9/d", Unit::count),
+            (RateLimits{.per_second = 10, .per_minute = 600, .per_hour = 5000, .per_day = 9}));
+  EXPECT_EQ(parse_rates("1GiB/h", Unit::octets), (RateLimits{.per_hour = 1 << 30}));
+  for (const char* off : {"0", "off", "unlimited"}) {
+    EXPECT_EQ(parse_rates(off, Unit::count), RateLimits{}) << off;
+  }
+  for (const char* bad : {"", "600", "600/", "/min", "600/week", "-1/s", "1/s,", "1/s, 2/s", "0/s",
+                          "1/s 2/min", "1GiB/h", "999999999999999/s", "281474976710656/s"}) {
+    EXPECT_FALSE(parse_rates(bad, Unit::count)) << bad;
+  }
+  for (const char* text : {"0", "600/min", "10/s, 600/min, 5000/h, 9/d"}) {
+    EXPECT_EQ(format_rates(*parse_rates(text, Unit::count), Unit::count), text);
+  }
+  EXPECT_EQ(format_rates({.per_day = 5ull << 30}, Unit::octets), "5GiB/d");
+}
+
+TEST(Rates, OfAListener) {
+  const Settings s = parsed(
+      "[[gateway.listener]]\naddresses = [\"127.0.0.1:1\"]\n"
+      "source_message_rate = \"5/s, 100/h\"\nidentity_octet_rate = \"1MiB/d\"\n"
+      "identity_message_rate = \"off\"\n");
+  const auto& listener = s.gateway.listeners.at(0);
+  EXPECT_EQ(listener.source_message_rate, (RateLimits{.per_second = 5, .per_hour = 100}));
+  EXPECT_EQ(listener.identity_octet_rate, (RateLimits{.per_day = 1 << 20}));
+  EXPECT_TRUE(listener.identity_message_rate.off());
+  EXPECT_TRUE(listener.identity_recipient_rate.off());
+  const Settings defaults = parsed("");
+  EXPECT_EQ(defaults.gateway.listeners.at(0).source_message_rate, (RateLimits{.per_minute = 600}));
+  EXPECT_EQ(defaults.gateway.listeners.at(0).tarpit_delay, seconds(5));  // SMTP-20
+  const LoadResult wrong = parse(
+      "[[gateway.listener]]\naddresses = [\"127.0.0.1:1\"]\nsource_message_rate = \"5/week\"\n",
+      "x.toml");
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(describe(wrong.error()), HasSubstr("not a list of rates"));
+}
+
 TEST(Defaults, MailboxListeners) {
   const Settings s = parsed("");
   ASSERT_EQ(s.pop3.listeners.size(), 2u);

@@ -81,6 +81,45 @@ TEST(SmtpMail, RateLimitEndsTheSession) {
   EXPECT_EQ(driver.end_reasons[0], EndReason::rate_limited);
 }
 
+TEST(SmtpMail, OctetRateIsSaidAtOnceWhenSizeTellsAndElseAtTheEnd) {
+  SmtpDriver driver;
+  driver.greet();
+  driver.octets_left = 100;
+  EXPECT_EQ(driver.say("MAIL FROM:<a@b.example> SIZE=101\r\n").substr(0, 10), "452 4.7.1 ");
+  EXPECT_EQ(driver.say("MAIL FROM:<a@b.example> SIZE=100\r\n").substr(0, 4), "250 ");
+  driver.say("RCPT TO:<alice@example.org>\r\nDATA\r\n");
+  const std::string line = std::string(59, 'x') + "\r\n";  // 61 octets
+  EXPECT_EQ(driver.say(line + line + ".\r\n").substr(0, 10), "452 4.7.1 ");
+  EXPECT_TRUE(driver.stored.empty());
+  driver.say("MAIL FROM:<a@b.example>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n");
+  EXPECT_EQ(driver.say(line + ".\r\n").substr(0, 4), "250 ");
+  EXPECT_EQ(driver.octets_left, 39U) << "what was refused is not counted";
+  EXPECT_EQ(driver.say("MAIL FROM:<a@b.example> SIZE=40\r\n").substr(0, 4), "452 ");
+}
+
+TEST(SmtpMail, OctetRateHoldsForChunksToo) {
+  SmtpDriver driver;
+  driver.greet();
+  driver.octets_left = 10;
+  driver.say("MAIL FROM:<a@b.example>\r\nRCPT TO:<alice@example.org>\r\n");
+  EXPECT_EQ(driver.say("BDAT 12 LAST\r\n0123456789\r\n").substr(0, 10), "452 4.7.1 ");
+  driver.say("MAIL FROM:<a@b.example>\r\nRCPT TO:<alice@example.org>\r\n");
+  EXPECT_EQ(driver.say("BDAT 10 LAST\r\n01234567\r\n").substr(0, 4), "250 ");
+}
+
+TEST(SmtpMail, RecipientRateRefusesTheRecipientOnly) {
+  SmtpDriver driver;
+  driver.greet();
+  driver.recipients_left = 1;
+  driver.say("MAIL FROM:<a@b.example>\r\n");
+  EXPECT_EQ(driver.say("RCPT TO:<nobody@example.org>\r\n").substr(0, 4), "550 ");
+  EXPECT_EQ(driver.say("RCPT TO:<alice@example.org>\r\n").substr(0, 4), "250 ")
+      << "only accepted recipients count";
+  EXPECT_EQ(driver.say("RCPT TO:<bob@example.org>\r\n").substr(0, 10), "452 4.7.1 ");
+  driver.say("DATA\r\n");
+  EXPECT_EQ(driver.say("x\r\n.\r\n").substr(0, 4), "250 ");
+}
+
 TEST(SmtpMail, NoRoomIsSaidAtOnceAndTheSessionGoesOn) {
   SmtpDriver driver;
   driver.greet();

@@ -96,6 +96,9 @@ inline std::shared_ptr<SmtpProfile> make_profile() {
   settings.protocol_errors_max = 0;
   settings.logon_failures_max = 0;
   settings.pipelining_strict = false;  // tests send whole conversations at once
+  settings.tarpit_delay = {};
+  settings.data_octets_per_second_min = 0;
+  settings.pipeline_commands_max = 0;
   return std::make_shared<SmtpProfile>(*SmtpProfile::make(settings, "mx.example.org", true));
 }
 
@@ -223,15 +226,28 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
     last_summary = summary;
   }
   // SmtpPolicy
-  bool admit_message(const PeerFacts&, std::string_view, Now) override { return admit_messages; }
-  Duration greeting_delay(const PeerFacts&, Now) override { return greet_delay; }
-  bool has_room() override { return room; }
+  MessageVerdict admit_message(std::string_view, std::uint64_t size_octets, Now) override {
+    if (!room) return MessageVerdict::no_room;
+    if (size_octets > octets_left) return MessageVerdict::octet_rate;
+    return admit_messages ? MessageVerdict::admitted : MessageVerdict::message_rate;
+  }
+  bool admit_recipient(std::string_view, Now) override { return recipients_left-- > 0; }
+  bool admit_octets(std::string_view, std::uint64_t octets, Now) override {
+    if (octets > octets_left) return false;
+    octets_left -= octets;
+    return true;
+  }
+  Duration greeting_delay(Now) override { return greet_delay; }
+  void on_error_held_back(Now) override { ++errors_held_back; }
 
   Now now{.mono = MonoTime(std::chrono::hours(1)), .unix_ms = 1'795'271'400'000};
   std::shared_ptr<FakeDirectory> directory;
   CountingIds ids;
   std::map<std::string, std::string> passwords = {{"alice@example.org", "secret"}};
   bool admit_messages = true;
+  int recipients_left = 1 << 30;
+  std::uint64_t octets_left = 1ull << 40;
+  int errors_held_back = 0;
   bool room = true;
   Duration greet_delay{};
   bool hold_answers = false;

@@ -148,6 +148,29 @@ TEST(SmtpTarpit, NotForAuthenticatedClients) {
   EXPECT_EQ(codes(driver.say("FOO\r\n")), "500");
 }
 
+TEST(SmtpTarpit, NotForTrustedClients) {
+  auto profile = make_profile();
+  profile->tarpit_delay = seconds(5);
+  PeerFacts peer = SmtpDriver::stranger();
+  peer.trusted = true;
+  SmtpDriver driver(profile, nullptr, peer);
+  driver.greet();
+  EXPECT_EQ(codes(driver.say("FOO\r\n")), "500");
+  EXPECT_EQ(driver.errors_held_back, 0);
+}
+
+TEST(SmtpTarpit, ThePolicyIsToldOncePerReplyThatWaits) {
+  auto profile = make_profile();
+  profile->tarpit_delay = seconds(5);
+  SmtpDriver driver(profile);
+  driver.greet();
+  driver.say("NOOP\r\nFOO\r\n");
+  EXPECT_EQ(driver.errors_held_back, 1);
+  driver.pass(seconds(5));
+  driver.say("FOO\r\n");
+  EXPECT_EQ(driver.errors_held_back, 2);
+}
+
 TEST(SmtpTarpit, HeldReplyThenClose) {
   auto profile = make_profile();
   profile->tarpit_delay = seconds(5);

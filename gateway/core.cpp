@@ -82,10 +82,9 @@ GatewayCore::GatewayCore(EventLoop& loop, std::uint32_t index, GatewayShared& sh
       directory_generation_(shared.engine->directory_generation()),
       directory_(shared.engine->directory()) {
   if (index_ == 0) pressure_ = std::make_unique<PressureWatch>(loop_, shared_, cells_);
-  loop_.add_source([this] {
-    follow_directory();
-    return take_completions();
-  });
+  // Before the input of a turn: a client may use a mailbox as soon as its creation was answered.
+  loop_.set_prelude([this] { follow_directory(); });
+  loop_.add_source([this] { return take_completions(); });
 }
 
 GatewayCore::~GatewayCore() = default;

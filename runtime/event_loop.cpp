@@ -74,6 +74,7 @@ void EventLoop::run() {
       sleeping_.store(0, std::memory_order_relaxed);
     }
     now_ = read_clocks();
+    if (prelude_) prelude_();
     ring_->run_handlers();
     poll_sources();
     run_posted();

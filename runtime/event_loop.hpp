@@ -42,6 +42,10 @@ class EventLoop {
   /// Adds a queue to poll every turn. Loop thread, before run().
   void add_source(Source source) { sources_.push_back(std::move(source)); }
 
+  /// Called at the start of every turn, before any completion is handled: what a turn must know that
+  /// another thread may have changed. Loop thread, before run().
+  void set_prelude(std::move_only_function<void()> prelude) { prelude_ = std::move(prelude); }
+
   /// Runs until stop() was called.
   void run();
   /// Makes run() return after the current turn. Loop thread.
@@ -68,6 +72,7 @@ class EventLoop {
   std::unique_ptr<Ring> ring_;
   Now now_;
   TimerWheel timers_;
+  std::move_only_function<void()> prelude_;
   std::vector<Source> sources_;
   const Duration spin_max_;
   std::uint32_t spin_misses_ = 0;  // in a row

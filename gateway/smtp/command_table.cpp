@@ -37,8 +37,8 @@ constexpr std::array kCommands = {
     Command{"RSET", kNoArguments, run_rset},
     Command{"NOOP", kBeforeTls | kEndsGroup, run_noop},
     Command{"HELO", kEndsGroup, run_helo},
-    Command{"VRFY", kNeedsHello | kEndsGroup, run_vrfy},
-    Command{"EXPN", kNeedsHello | kEndsGroup, run_expn},
+    Command{"VRFY", kEndsGroup, run_vrfy},
+    Command{"EXPN", kEndsGroup, run_expn},
     Command{"HELP", 0, run_help},
     Command{"XCLIENT", kBeforeTls | kNotInTransaction | kEndsGroup, run_xclient},
 };

@@ -264,7 +264,8 @@ class Pop3(Wire):
 
     def multiline_octets(self, bare_line_feeds=False):
         """A multi-line response up to its lone dot, dot-stuffing undone and checked. bare_line_feeds: they are no
-        fault, since the mail was accepted with them."""
+        fault, since the mail was accepted with them; a dot behind one is stuffed, because a client that takes LF for
+        the end of a line would else see the response end there."""
         searched = 0
         while not self.buffer.startswith(b".\r\n"):
             end = self.buffer.find(b"\r\n.\r\n", searched)
@@ -273,8 +274,8 @@ class Pop3(Wire):
                 del self.buffer[:end + 5]
                 assert bare_line_feeds or data.count(b"\n") == data.count(b"\r\n"), (
                     "a bare LF in a response")
-                assert not re.search(rb"(\A|\r\n)\.[^.]", data), "a dot that is not stuffed"
-                data = data.replace(b"\r\n..", b"\r\n.")
+                assert not re.search(rb"(\A|\n)\.[^.]", data), "a dot that is not stuffed"
+                data = data.replace(b"\n..", b"\n.")
                 return data[1:] if data.startswith(b"..") else data
             searched = max(0, len(self.buffer) - 4)
             self._fill()

@@ -42,8 +42,8 @@ class EventLoop {
   /// Adds a queue to poll every turn. Loop thread, before run().
   void add_source(Source source) { sources_.push_back(std::move(source)); }
 
-  /// Called at the start of every turn, before any completion is handled: what a turn must know that
-  /// another thread may have changed. Loop thread, before run().
+  /// Called at the start of every turn, before any completion is handled: what a turn must know
+  /// that another thread may have changed. Loop thread, before run().
   void set_prelude(std::move_only_function<void()> prelude) { prelude_ = std::move(prelude); }
 
   /// Runs until stop() was called.

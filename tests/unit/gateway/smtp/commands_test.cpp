@@ -88,8 +88,8 @@ TEST(SmtpHello, ArgumentIsNeededAndChecked) {
 }
 
 TEST(SmtpCommands, NeedEhloFirst) {
-  for (const char* command : {"MAIL FROM:<a@b>", "RCPT TO:<alice@example.org>", "DATA", "VRFY a",
-                              "EXPN a", "STARTTLS", "AUTH PLAIN"}) {
+  for (const char* command :
+       {"MAIL FROM:<a@b>", "RCPT TO:<alice@example.org>", "DATA", "STARTTLS", "AUTH PLAIN"}) {
     SmtpDriver driver;
     driver.open();
     driver.take();

@@ -27,6 +27,9 @@ constexpr Duration kFlushTimeout = std::chrono::seconds(30);
 // After our end of the stream, how long input is read and dropped so that the client gets our last
 // reply instead of a reset (RFC 9293 3.6.1: unread input at close makes a RST).
 constexpr Duration kLingerTimeout = std::chrono::seconds(2);
+// How much is dropped that way: a client in the middle of the largest usual message (36 MiB) still
+// gets to our reply; whoever sends more does not read.
+constexpr std::size_t kDiscardedOctetsMax = std::size_t{64} << 20;
 
 void give_back(std::string& buffer) {
   buffer.clear();
@@ -315,13 +318,16 @@ void Connection::on_receive(const Operation::Completion& completion) {
     if (completion.result > 0 && !discard) {
       const auto octets = static_cast<std::size_t>(completion.result);
       take_input({loop_.ring().buffer(completion.buffer_id).data(), octets});
+    } else if (completion.result > 0) {
+      discarded_octets_ += static_cast<std::size_t>(completion.result);
     }
     loop_.ring().recycle(completion.buffer_id);
   }
   const bool broken =
       completion.result < 0 && completion.result != -ENOBUFS && completion.result != -ECANCELED;
   if (completion.result == 0) peer_ended_ = true;
-  if (broken || (completion.result == 0 && discard)) end();
+  const bool floods = discarded_octets_ > kDiscardedOctetsMax;
+  if (broken || floods || (completion.result == 0 && discard)) end();
   if (phase_ == Phase::ended) return;
   if (completion.result == 0) return pump();
   if (!receive_armed_) control_receiving();

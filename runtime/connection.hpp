@@ -135,6 +135,7 @@ class Connection {
   Timer timer_;
   std::optional<MonoTime> armed_deadline_;
 
+  std::size_t discarded_octets_ = 0;  // of input, after the session closed
   Phase phase_ = Phase::open;
   bool receive_armed_ = false;
   bool receive_cancelled_ = false;

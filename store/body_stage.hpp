@@ -2,12 +2,9 @@
 // arrived during the last fsync as one WriteBatch into bodies/, fsyncs, and hands the group to the
 // row stage.
 //
-// What grouping buys, and what two databases cost: bench/commit_bench on a shared 2 vCPU VM, CPU
-// for a durable 4 KiB message with 1 / 8 / 64 / 256 in flight: the engine 218 / 60 / 21 / 16 us;
-// plain batches into one database 104 / 27 / 17 / 14 us, into two 300 / 41 / 17 / 14 us. From some
-// 64 in flight the second fsync costs no CPU that could be seen (and 15 to 25 % of the rate of one
-// writer that waits); a single client pays for it. Unsynced, a message costs 12 to 20 us: under
-// load fsync is nearly free.
+// What grouping buys: bench/commit_bench on a shared 2 vCPU VM, CPU for a durable 4 KiB message
+// with 1 / 8 / 64 / 256 in flight, plain batches into one database: 104 / 27 / 17 / 14 us; unsynced
+// 12 to 20 us: under load fsync costs nearly no CPU. It costs waiting: redo_log.hpp.
 #pragma once
 
 #include <atomic>

@@ -106,8 +106,9 @@ void bind(Binder& b, TlsSettings& s) {
 void bind(Binder& b, RuntimeSettings& s) {
   b.count("cores", s.cores, kCores,
           "Event loops of each process, one per core. 0: as many as CPUs are available.");
-  // Bound to every CPU there is, a loop waits behind the committer's threads and the kernel's while
-  // another CPU idles: bench/smtp/run on 2 CPUs, kept connections, loses a tenth to a fifth by it.
+  // Bound to every CPU there is, a loop can wait behind the committer's threads and the kernel's
+  // while another CPU idles. On 2 CPUs that gained with kept connections (2 to 20 %) and lost with
+  // one message each (up to 14 %): bench/README.md.
   b.choice<PinCores>("pin_cores", s.pin_cores, kPinCores,
                      "Whether each event loop is bound to a CPU: auto binds them when there are "
                      "more CPUs than loops, so that the committer has one too.");

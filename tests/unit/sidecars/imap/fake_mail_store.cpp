@@ -250,6 +250,7 @@ void SessionDriver::after_call() {
       if (hold_output_) {
         unsent_.append(output.bytes);
       } else {
+        put_out(std::exchange(unsent_, {}));  // what was held is older
         put_out(output.bytes);
         sent = true;
       }

@@ -141,11 +141,16 @@ bool ResponseChecker::literal() {
 
 bool ResponseChecker::atom() {
   std::size_t length = 0;
-  bool in_section = false;
+  bool in_section = false, quoted = false;  // a section's field names may be quoted
   for (; length < rest_.size(); ++length) {
     const char octet = rest_[length];
-    if (octet == '[') in_section = true;
-    if (octet == ']') in_section = false;
+    if (octet == '[' && rest_.substr(0, length) == "BODY") in_section = true;
+    if (quoted && octet == '\\') {
+      ++length;
+      continue;
+    }
+    if (octet == '"' && in_section) quoted = !quoted;
+    if (octet == ']' && !quoted) in_section = false;
     if (in_section && octet != '\r' && octet != '\n') continue;
     if (octet <= 0x20 || octet >= 0x7f || octet == '(' || octet == ')' || octet == '"' ||
         octet == '{') {

@@ -217,7 +217,7 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
     events.push_back("recipient " + std::string(address) + " " + std::string(reply.substr(0, 3)));
   }
   void on_auth(std::string_view mechanism, std::string_view user, AuthEvent event) override {
-    constexpr const char* kNames[] = {"ok", "failed", "unavailable"};
+    constexpr const char* kNames[] = {"ok", "failed", "unavailable", "not_here"};
     events.push_back("auth " + std::string(mechanism) + " " + std::string(user) + " " +
                      kNames[static_cast<int>(event)]);
   }

@@ -84,7 +84,7 @@ def test_networks(networks):
         assert endpoints.value(process, name, reason="not_allowed") == 2
         assert endpoints.value(process, name, reason="denied") == 2
     wait_until(lambda: "client=127.0.2.128" in postern.log_text("gateway"), 5, "refusals are logged")
-    assert "smtp.connection.refused" in postern.log_text("gateway")
+    wait_until(lambda: "smtp.connection.refused" in postern.log_text("gateway"), 10, "the log says so")
 
 
 def test_connections_per_source_default(running_postern):

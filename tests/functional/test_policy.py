@@ -11,6 +11,7 @@ import pytest
 
 from harness import messages, ports, wire
 from harness.server import PASSWORD
+from harness.waiting import wait_until
 
 SENDER = "stranger@elsewhere.example"
 TWO_CORES = {"runtime": {"drain_timeout": 5, "cores": 2}}
@@ -291,4 +292,4 @@ def test_back_pressure_of_a_disk_that_fills_refuses_strangers_then_nobody_else(l
         session.must(250, f"MAIL FROM:<{user}>")
         session.must(250, f"RCPT TO:<{user}>")
     assert metric(server, "postern_pressure_refusals_total") == 1
-    assert "smtp.pressure" in server.log_text("gateway")
+    wait_until(lambda: "smtp.pressure" in server.log_text("gateway"), 10, "the log says so")

@@ -111,7 +111,7 @@ def test_old_mail_goes(running_postern):
     assert count(bert) == 3
     deliver(postern, anna)
     assert count(anna) == 1
-    assert "retention.done" in postern.log_text("gateway")
+    wait_until(lambda: "retention.done" in postern.log_text("gateway"), 10, "the log says so")
     postern.stop()
 
 

@@ -9,6 +9,7 @@ import pytest
 from harness import messages, wire
 from harness.load import strip_trace
 from harness.server import PASSWORD
+from harness.waiting import wait_until
 
 SENDER = "stranger@elsewhere.example"
 BODY = b"Subject: x\r\n\r\nbody\r\n"
@@ -279,7 +280,7 @@ def test_a_trusted_proxy_names_its_client(own_postern):
         assert session.send_mail(SENDER, [user], BODY).code == 250
     (octets,) = wire.read_all_pop3(postern, user, PASSWORD).values()
     assert b"from real.example ([203.0.113.77])" in octets
-    assert "203.0.113.77" in postern.log_text("gateway")
+    wait_until(lambda: "203.0.113.77" in postern.log_text("gateway"), 10, "the log says so")
 
 
 def test_strangers_may_not(postern):

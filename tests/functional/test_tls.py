@@ -141,7 +141,8 @@ def test_a_broken_file_keeps_the_old_certificate(own_files, authority):
             wait_until(lambda: common_name(postern, kind, "two.postern.test") == "two-renewed", 10,
                        f"{process} renews the good certificate")
             assert common_name(postern, kind, "localhost") == "mail.postern.test"
-            assert postern.files["certificate"] in postern.log_text(process)
+            wait_until(lambda: postern.files["certificate"] in postern.log_text(process), 10,
+                       "the log says so")
 
     # A certificate whose key is still the old one: renewal in two steps.
     break_with(lambda: shutil.copy(renewed[0], postern.files["certificate"]))

@@ -11,20 +11,13 @@ namespace postern::gateway {
 
 namespace {
 
-Metric metric_of(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::not_allowed:
-      return kRefusedNotAllowed;
-    case Verdict::denied:
-      return kRefusedDenied;
-    case Verdict::per_source:
-      return kRefusedPerSource;
-    case Verdict::connections:
-    case Verdict::admitted:
-      break;
-  }
-  return kRefusedConnections;
-}
+constexpr EntranceMetrics kEntranceMetrics{.accepted = kConnectionsAccepted,
+                                           .refused = kConnectionsRefused,
+                                           .not_allowed = kRefusedNotAllowed,
+                                           .denied = kRefusedDenied,
+                                           .connections = kRefusedConnections,
+                                           .per_source = kRefusedPerSource,
+                                           .proxy = kRefusedProxy};
 
 // MS-OXSMTP 3.2.7 has one answer for "not configured for you" (SMTP-15) and another for an address
 // that a gateway (RFC 5321 2.3.10: our relay role) was told to refuse (SMTP-18).
@@ -61,7 +54,7 @@ Result<std::unique_ptr<CoreService>> GatewayCore::create(EventLoop& loop, std::u
       return std::unexpected(started.error());
     }
   }
-  for (auto& acceptor : core->acceptors_) acceptor->start();
+  core->entrance_.start();
   return core;
 }
 
@@ -80,7 +73,8 @@ GatewayCore::GatewayCore(EventLoop& loop, std::uint32_t index, GatewayShared& sh
                   shared.settings.store.memory_budget_octets / std::max(shared.cores, 1U))},
       message_ids_(index, shared.start_unix_ms),
       directory_generation_(shared.engine->directory_generation()),
-      directory_(shared.engine->directory()) {
+      directory_(shared.engine->directory()),
+      entrance_(loop, cells_, kEntranceMetrics, "smtp.connection.refused") {
   if (index_ == 0) pressure_ = std::make_unique<PressureWatch>(loop_, shared_, cells_);
   // Before the input of a turn: a client may use a mailbox as soon as its creation was answered.
   loop_.set_prelude([this] { follow_directory(); });
@@ -92,27 +86,15 @@ GatewayCore::~GatewayCore() = default;
 Result<void> GatewayCore::open_listeners() {
   for (auto& shared : shared_.listeners) {
     ListenerState* const state = shared.get();
-    Acceptor::Events events{
-        .arrived = [this, state](Arrival arrival) { accept(*state, std::move(arrival)); },
-        .dropped =
-            [this, state](const PeerFacts& peer, Verdict verdict) {
-              cells_.add(kConnectionsAccepted);
-              count_refusal(*state, peer, metric_of(verdict), name_of(verdict));
-            },
-        .proxy_failed =
-            [this, state](const PeerFacts& peer, const char* why) {
-              cells_.add(kConnectionsAccepted);
-              count_refusal(*state, peer, kRefusedProxy, why);
-            }};
-    acceptors_.push_back(std::make_unique<Acceptor>(loop_, *state->gate, std::move(events)));
-    auto opened = acceptors_.back()->open(state->addresses, state->settings.backlog);
+    auto opened = entrance_.open(
+        state->settings.name, *state->gate, state->addresses, state->settings.backlog,
+        [this, state](Arrival arrival) { accept(*state, std::move(arrival)); });
     if (!opened) return opened;
   }
   return {};
 }
 
 void GatewayCore::accept(ListenerState& state, Arrival arrival) {
-  cells_.add(kConnectionsAccepted);
   cells_.set(kConnectionsOpen, cells_.get(kConnectionsOpen) + 1);
   const ConnectionOptions options{
       .tls = tls_,
@@ -125,28 +107,16 @@ void GatewayCore::accept(ListenerState& state, Arrival arrival) {
       connections_.add(std::make_unique<SmtpConnection>(*this, state, std::move(arrival), options));
   const store::EngineHealth health = shared_.engine->health();
   if (verdict != Verdict::admitted) {
-    count_refusal(state, peer, metric_of(verdict), name_of(verdict));
+    entrance_.count_refusal(state.settings.name, peer, verdict);
     connection.refuse(refusal_of(verdict, state.settings.role));
   } else if (health == store::EngineHealth::failed) {
-    count_refusal(state, peer, kRefusedUnavailable, "unavailable");
+    entrance_.count_refusal(state.settings.name, peer, kRefusedUnavailable, "unavailable");
     connection.refuse(smtp::Refusal::unavailable);
   } else if (health == store::EngineHealth::disk_low) {
-    count_refusal(state, peer, kRefusedResources, "resources");
+    entrance_.count_refusal(state.settings.name, peer, kRefusedResources, "resources");
     connection.refuse(smtp::Refusal::out_of_resources);
   }
   connection.start(early_input);
-}
-
-void GatewayCore::count_refusal(const ListenerState& state, const PeerFacts& peer, Metric metric,
-                                const char* reason) {
-  cells_.add(kConnectionsRefused);
-  cells_.add(metric);
-  log::event(log::Level::info, "smtp.connection.refused",
-             {{"listener", state.settings.name},
-              {"client", peer.address},
-              {"port", peer.port},
-              {"proxy", peer.proxy},
-              {"reason", reason}});
 }
 
 bool GatewayCore::take_completions() {
@@ -171,7 +141,7 @@ void GatewayCore::follow_directory() {
 
 void GatewayCore::begin_drain() {
   draining_ = true;
-  for (auto& acceptor : acceptors_) acceptor->stop();
+  entrance_.stop();
   connections_.for_each([](SmtpConnection& connection) {
     connection.answer_held_login();
     connection.begin_shutdown();
@@ -179,10 +149,7 @@ void GatewayCore::begin_drain() {
 }
 
 bool GatewayCore::drained() const {
-  const auto stopped = [](const auto& acceptor) { return acceptor->stopped(); };
-  if (!draining_ || !std::ranges::all_of(acceptors_, stopped) || !connections_.empty()) {
-    return false;
-  }
+  if (!draining_ || !entrance_.stopped() || !connections_.empty()) return false;
   if (service_ == nullptr) return true;
   // Sidecars keep the store service until the last mail session of the gateway has ended.
   service_->begin_drain();

@@ -10,9 +10,9 @@
 #include "gateway/shared.hpp"
 #include "gateway/smtp/message_id.hpp"
 #include "gateway/smtp_connection.hpp"
-#include "runtime/acceptor.hpp"
 #include "runtime/connection_set.hpp"
 #include "runtime/core_group.hpp"
+#include "runtime/entrance.hpp"
 
 namespace postern::gateway {
 
@@ -54,8 +54,6 @@ class GatewayCore final : public CoreService {
               CompletionQueue& completions, StoreService* service);
   Result<void> open_listeners();
   void accept(ListenerState& state, Arrival arrival);
-  void count_refusal(const ListenerState& state, const PeerFacts& peer, Metric metric,
-                     const char* reason);
   bool take_completions();
   void follow_directory();
 
@@ -71,7 +69,7 @@ class GatewayCore final : public CoreService {
   const TlsSlot* tls_ = nullptr;  // this core's certificates, which a reload replaces
   std::uint64_t directory_generation_ = 0;
   store::DirectoryPtr directory_;
-  std::vector<std::unique_ptr<Acceptor>> acceptors_;  // one a listener
+  Entrance entrance_;
   ConnectionSet<SmtpConnection> connections_;
   bool draining_ = false;
 };

@@ -10,20 +10,13 @@ namespace postern::sidecars {
 
 namespace {
 
-Metric metric_of(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::not_allowed:
-      return kRefusedNotAllowed;
-    case Verdict::denied:
-      return kRefusedDenied;
-    case Verdict::per_source:
-      return kRefusedPerSource;
-    case Verdict::connections:
-    case Verdict::admitted:
-      break;
-  }
-  return kRefusedConnections;
-}
+constexpr EntranceMetrics kEntranceMetrics{.accepted = kConnectionsAccepted,
+                                           .refused = kConnectionsRefused,
+                                           .not_allowed = kRefusedNotAllowed,
+                                           .denied = kRefusedDenied,
+                                           .connections = kRefusedConnections,
+                                           .per_source = kRefusedPerSource,
+                                           .proxy = kRefusedProxy};
 
 }  // namespace
 
@@ -35,7 +28,7 @@ Result<std::unique_ptr<CoreService>> SidecarCore::create(EventLoop& loop, std::u
   core->tls_ = *tls;
   if (auto opened = core->open_listeners(); !opened) return std::unexpected(opened.error());
   core->service_.start();
-  for (auto& acceptor : core->acceptors_) acceptor->start();
+  core->entrance_.start();
   return core;
 }
 
@@ -44,40 +37,29 @@ SidecarCore::SidecarCore(EventLoop& loop, std::uint32_t index, SidecarShared& sh
       shared_(shared),
       cells_(shared.metrics->add_cells()),
       service_(loop, *shared.view, *shared.workers, index, shared.settings.store.socket,
-               shared.protocol->name()) {}
+               shared.protocol->name()),
+      entrance_(loop, cells_, kEntranceMetrics, shared.protocol->name() + ".connection.refused") {}
 
 SidecarCore::~SidecarCore() = default;
 
 Result<void> SidecarCore::open_listeners() {
   for (auto& shared : shared_.listeners) {
     ListenerState* const state = shared.get();
-    Acceptor::Events events{
-        .arrived = [this, state](Arrival arrival) { accept(*state, std::move(arrival)); },
-        .dropped =
-            [this, state](const PeerFacts& peer, Verdict verdict) {
-              cells_.add(kConnectionsAccepted);
-              count_refusal(*state, peer, metric_of(verdict), name_of(verdict));
-            },
-        .proxy_failed =
-            [this, state](const PeerFacts& peer, const char* why) {
-              cells_.add(kConnectionsAccepted);
-              count_refusal(*state, peer, kRefusedProxy, why);
-            }};
-    acceptors_.push_back(std::make_unique<Acceptor>(loop_, *state->gate, std::move(events)));
-    auto opened = acceptors_.back()->open(state->addresses, state->settings.backlog);
+    auto opened = entrance_.open(
+        state->settings.name, *state->gate, state->addresses, state->settings.backlog,
+        [this, state](Arrival arrival) { accept(*state, std::move(arrival)); });
     if (!opened) return opened;
   }
   return {};
 }
 
 void SidecarCore::accept(ListenerState& state, Arrival arrival) {
-  cells_.add(kConnectionsAccepted);
   const Verdict verdict = arrival.admission.verdict();
   OwnedSession session;
   if (verdict == Verdict::admitted) {
     session = shared_.protocol->make_session(state.index, arrival.peer, cells_);
   } else {
-    count_refusal(state, arrival.peer, metric_of(verdict), name_of(verdict));
+    entrance_.count_refusal(state.settings.name, arrival.peer, verdict);
     session.session = std::make_unique<RefusedSession>(shared_.protocol->refusal(verdict));
   }
   const ConnectionOptions options{
@@ -90,18 +72,6 @@ void SidecarCore::accept(ListenerState& state, Arrival arrival) {
       .add(std::make_unique<MailConnection>(service_, connections_, observer, loop_,
                                             std::move(arrival), std::move(session), options))
       .start(early_input);
-}
-
-void SidecarCore::count_refusal(const ListenerState& state, const PeerFacts& peer, Metric metric,
-                                const char* reason) {
-  cells_.add(kConnectionsRefused);
-  cells_.add(metric);
-  log::event(log::Level::info, shared_.protocol->name() + ".connection.refused",
-             {{"listener", state.settings.name},
-              {"client", peer.address},
-              {"port", peer.port},
-              {"proxy", peer.proxy},
-              {"reason", reason}});
 }
 
 void SidecarCore::tls_opened(const std::string& client, const TlsFacts& facts) {
@@ -125,15 +95,12 @@ void SidecarCore::tls_failed(const std::string& client, const std::string& cause
 
 void SidecarCore::begin_drain() {
   draining_ = true;
-  for (auto& acceptor : acceptors_) acceptor->stop();
+  entrance_.stop();
   connections_.for_each([](MailConnection& connection) { connection.begin_shutdown(); });
 }
 
 bool SidecarCore::drained() const {
-  const auto stopped = [](const auto& acceptor) { return acceptor->stopped(); };
-  if (!draining_ || !std::ranges::all_of(acceptors_, stopped) || !connections_.empty()) {
-    return false;
-  }
+  if (!draining_ || !entrance_.stopped() || !connections_.empty()) return false;
   // The link goes last: sessions that end may still have a change under way.
   auto* self = const_cast<SidecarCore*>(this);
   if (!link_stopped_) {

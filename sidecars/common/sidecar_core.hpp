@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "runtime/acceptor.hpp"
 #include "runtime/core_group.hpp"
+#include "runtime/entrance.hpp"
 #include "runtime/socket_address.hpp"
 #include "runtime/tls_keeper.hpp"
 #include "sidecars/common/mail_connection.hpp"
@@ -54,15 +54,13 @@ class SidecarCore final : public CoreService, private TlsObserver {
   void accept(ListenerState& state, Arrival arrival);
   void tls_opened(const std::string& client, const TlsFacts& facts) override;
   void tls_failed(const std::string& client, const std::string& cause) override;
-  void count_refusal(const ListenerState& state, const PeerFacts& peer, Metric metric,
-                     const char* reason);
 
   EventLoop& loop_;
   SidecarShared& shared_;
   metrics::Cells& cells_;
   const TlsSlot* tls_ = nullptr;  // this core's certificates, which a reload replaces
   MailService service_;
-  std::vector<std::unique_ptr<Acceptor>> acceptors_;  // one a listener
+  Entrance entrance_;
   ConnectionSet<MailConnection> connections_;
   bool draining_ = false;
   bool link_stopped_ = false;

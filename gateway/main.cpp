@@ -86,7 +86,7 @@ void add_store_metrics(GatewayShared& shared) {
   using Stats = store::EngineStats;
   add("postern_store_body_groups_total", "Synced writes of message bodies", Kind::counter,
       [](const Stats& stats) { return stats.bodies.groups; });
-  add("postern_store_row_groups_total", "Synced writes of mailbox rows", Kind::counter,
+  add("postern_store_row_groups_total", "Writes of mailbox rows", Kind::counter,
       [](const Stats& stats) { return stats.rows.groups; });
   add("postern_store_messages_total", "Messages made durable", Kind::counter,
       [](const Stats& stats) { return stats.messages_durable; });

@@ -26,12 +26,12 @@ struct LatencyHistogram {
 
 /// One stage of the committer.
 struct StageStats {
-  std::uint64_t groups = 0;    ///< synced writes
+  std::uint64_t groups = 0;    ///< writes, each one batch
   std::uint64_t requests = 0;  ///< messages (row stage: and mutations) in them
   std::uint64_t octets = 0;    ///< of their write batches
   std::uint64_t stalls = 0;    ///< groups refused by no_slowdown
   std::uint64_t errors = 0;    ///< groups that failed otherwise
-  LatencyHistogram sync;       ///< write + fsync of a group
+  LatencyHistogram sync;       ///< write of a group, with its fsync if it has one
 };
 
 /// Since open, but for the depths.

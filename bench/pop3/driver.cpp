@@ -6,116 +6,27 @@
 //   driver login     HOST PORT USER PASSWORD COUNT         connect, USER, PASS, STAT, QUIT
 //   driver retr      HOST PORT USER PASSWORD               every message, one RETR at a time
 //   driver pipe      HOST PORT USER PASSWORD WINDOW        the same, WINDOW RETRs at a time
+//   driver crowd     HOST PORT USER PASSWORD SESSIONS      as retr, by SESSIONS clients at once
 //   driver serve     HOST PORT COUNT OCTETS                a server that does nothing but answer
 //
 // Prints "units microseconds octets"; units are messages or logins, and the time leaves out what
 // is not asked about (filling: connecting; retr and pipe: the login).
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <string>
-#include <string_view>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <vector>
+#include <memory>
+#include <poll.h>
+
+#include "bench/pop3/floor_server.hpp"
+#include "bench/pop3/wire.hpp"
 
 namespace {
 
-// Larger than what the kernel hands over at once on loopback.
-constexpr std::size_t kReadOctets = 1 << 20;
 // Messages of one MULTIAPPEND: a few hundred KiB a command.
 constexpr std::uint64_t kAppendBatch = 100;
 // RETRs in flight before the kernel's buffers for both ways could fill and both sides wait.
 constexpr std::uint64_t kWindowMax = 4096;
-constexpr std::string_view kTerminator = "\r\n.\r\n";
-
-[[noreturn]] void give_up(const std::string& why) {
-  std::fprintf(stderr, "driver: %s\n", why.c_str());
-  std::exit(1);
-}
-
-std::uint64_t number(const char* text) {
-  char* end = nullptr;
-  const unsigned long long value = std::strtoull(text, &end, 10);
-  if (*text == '\0' || *end != '\0') give_up(std::string("not a number: ") + text);
-  return value;
-}
-
-class Connection {
- public:
-  Connection(const char* host, const char* port) : buffer_(kReadOctets) {
-    addrinfo hints{};
-    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* address = nullptr;
-    if (::getaddrinfo(host, port, &hints, &address) != 0) give_up("HOST is an address");
-    fd_ = ::socket(address->ai_family, SOCK_STREAM, 0);
-    if (fd_ < 0 || ::connect(fd_, address->ai_addr, address->ai_addrlen) != 0)
-      give_up(std::string("cannot connect: ") + std::strerror(errno));
-    ::freeaddrinfo(address);
-    const int on = 1;
-    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  }
-  ~Connection() { ::close(fd_); }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  void send(std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t sent = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
-      if (sent <= 0) give_up("the server closed the connection");
-      text.remove_prefix(static_cast<std::size_t>(sent));
-    }
-  }
-  /// What is there, at least an octet.
-  std::string_view receive() {
-    const ssize_t got = ::recv(fd_, buffer_.data(), buffer_.size(), 0);
-    if (got <= 0) give_up("the server closed the connection");
-    octets += static_cast<std::uint64_t>(got);
-    return {buffer_.data(), static_cast<std::size_t>(got)};
-  }
-  /// One line without its end.
-  std::string line() {
-    std::size_t end = 0;
-    while ((end = rest_.find("\r\n")) == std::string::npos) rest_ += receive();
-    std::string text = rest_.substr(0, end);
-    rest_.erase(0, end + 2);
-    return text;
-  }
-  /// A line that has to begin with `wanted`.
-  std::string expect(std::string_view wanted) {
-    std::string text = line();
-    if (!text.starts_with(wanted)) give_up("the server says: " + text);
-    return text;
-  }
-  std::string ask(const std::string& command, std::string_view wanted) {
-    send(command + "\r\n");
-    return expect(wanted);
-  }
-  /// SMTP: the last line of a reply.
-  void expect_reply(std::string_view code) {
-    while (expect(code).substr(3, 1) == "-") {
-    }
-  }
-  /// Until the server closes.
-  void drain() {
-    while (::recv(fd_, buffer_.data(), buffer_.size(), 0) > 0) {
-    }
-  }
-  std::uint64_t octets = 0;  // received
-
- private:
-  int fd_ = -1;
-  std::vector<char> buffer_;
-  std::string rest_;
-};
+// As many as any server's default lets in from one address.
+constexpr std::uint64_t kSessionsMax = 64;
 
 class Stopwatch {
  public:
@@ -132,30 +43,6 @@ class Stopwatch {
 void report(std::uint64_t units, long long micros, std::uint64_t octets) {
   std::printf("%llu %lld %llu\n", static_cast<unsigned long long>(units), micros,
               static_cast<unsigned long long>(octets));
-}
-
-// A mail of `octets` octets; one line in twenty begins with a dot.
-std::string message(std::uint64_t number, std::uint64_t octets) {
-  std::string text = "From: bench@client.test\r\nTo: bench@bench.test\r\nSubject: message " +
-                     std::to_string(number) + "\r\n\r\n";
-  for (int line = 0; text.size() + 2 < octets; ++line) {
-    std::string next = line % 20 == 0 ? ".A line that begins with a dot, as some do."
-                                      : "The quick brown fox jumps over the lazy dog, once more.";
-    next.resize(std::min<std::size_t>(next.size(), octets - text.size() - 2));
-    text += next + "\r\n";
-  }
-  return text;
-}
-
-std::string stuffed(const std::string& text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find("\r\n", at) + 2;
-    if (text[at] == '.') out += '.';
-    out.append(text, at, end - at);
-    at = end;
-  }
-  return out;
 }
 
 void fill_smtp(char** argument) {
@@ -224,41 +111,19 @@ void logins(char** argument) {
   report(count, watch.micros(), octets);
 }
 
-/// Counts terminators over pieces of any size.
-class TerminatorCounter {
- public:
-  std::uint64_t count(std::string_view piece) {
-    // One that lies across the seam is looked for in a few octets around it.
-    seam_ += piece.substr(0, kOverlap);
-    const std::uint64_t found = occurrences(seam_) + occurrences(piece);
-    if (piece.size() >= kOverlap) seam_ = piece.substr(piece.size() - kOverlap);
-    if (seam_.size() > kOverlap) seam_.erase(0, seam_.size() - kOverlap);
-    return found;
-  }
-
- private:
-  static constexpr std::size_t kOverlap = kTerminator.size() - 1;
-
-  static std::uint64_t occurrences(std::string_view text) {
-    std::uint64_t found = 0;
-    while (const void* at =
-               ::memmem(text.data(), text.size(), kTerminator.data(), kTerminator.size())) {
-      ++found;
-      text.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(at) - text.data()) +
-                         kTerminator.size());
-    }
-    return found;
-  }
-  std::string seam_;
-};
-
-void retrieve(char** argument, std::uint64_t window) {
-  if (window == 0 || window > kWindowMax) give_up("WINDOW is 1 to 4096");
-  Connection server(argument[0], argument[1]);
+/// Logged in, and how many messages STAT says.
+std::uint64_t open_maildrop(Connection& server, char** argument) {
   log_in(server, argument);
   const std::string stat = server.ask("STAT", "+OK ");
   const std::uint64_t messages = std::strtoull(stat.c_str() + 4, nullptr, 10);
   if (messages == 0) give_up("the maildrop is empty");
+  return messages;
+}
+
+void retrieve(char** argument, std::uint64_t window) {
+  if (window == 0 || window > kWindowMax) give_up("WINDOW is 1 to 4096");
+  Connection server(argument[0], argument[1]);
+  const std::uint64_t messages = open_maildrop(server, argument);
   TerminatorCounter counter;
   std::string commands;
   const std::uint64_t octets_before = server.octets;
@@ -280,60 +145,52 @@ void retrieve(char** argument, std::uint64_t window) {
   server.drain();
 }
 
-// --- the floor: what driver, kernel and loopback cost with a server that does nothing
-// -----------
-
-/// Answers one client with the same message for every RETR; what came together is answered
-/// together.
-void serve_one(int fd, std::uint64_t count, const std::string& answer) {
-  std::vector<char> buffer(kReadOctets);
-  std::string input;
-  std::string output = "+OK ready\r\n";
-  for (bool open = true; open;) {
-    for (std::string_view rest = output; !rest.empty();) {
-      const ssize_t sent = ::send(fd, rest.data(), rest.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;
-      rest.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    output.clear();
-    const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), 0);
-    if (got <= 0) return;
-    input.append(buffer.data(), static_cast<std::size_t>(got));
-    std::size_t begin = 0;
-    for (std::size_t end = 0; (end = input.find('\n', begin)) != std::string::npos;
-         begin = end + 1) {
-      const std::string_view line = std::string_view(input).substr(begin, end - begin);
-      if (line.starts_with("RETR"))
-        output += answer;
-      else if (line.starts_with("STAT"))
-        output += "+OK " + std::to_string(count) + " 0\r\n";
-      else
-        output += "+OK\r\n";
-      if (line.starts_with("QUIT")) open = false;
-    }
-    input.erase(0, begin);
+/// Several clients, each fetching everything with one RETR at a time: while one waits for its
+/// answer the server has others to serve, as in production.
+void crowd(char** argument, std::uint64_t sessions) {
+  if (sessions == 0 || sessions > kSessionsMax) give_up("SESSIONS is 1 to 64");
+  struct Client {
+    std::unique_ptr<Connection> server;
+    TerminatorCounter counter;
+    std::uint64_t messages = 0;
+    std::uint64_t asked = 0;
+  };
+  std::vector<Client> clients(sessions);
+  std::vector<pollfd> waiting;
+  std::uint64_t messages = 0;
+  for (Client& client : clients) {
+    client.server = std::make_unique<Connection>(argument[0], argument[1]);
+    client.messages = open_maildrop(*client.server, argument);
+    messages += client.messages;
+    waiting.push_back({.fd = client.server->fd(), .events = POLLIN, .revents = 0});
   }
-  (void)::send(fd, output.data(), output.size(), MSG_NOSIGNAL);
-}
-
-void serve(char** argument) {
-  addrinfo hints{};
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* address = nullptr;
-  if (::getaddrinfo(argument[0], argument[1], &hints, &address) != 0) give_up("HOST is an address");
-  const int listener = ::socket(address->ai_family, SOCK_STREAM, 0);
-  const int on = 1;
-  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(listener, address->ai_addr, address->ai_addrlen) != 0 || ::listen(listener, 64) != 0)
-    give_up(std::string("cannot listen: ") + std::strerror(errno));
-  const std::string answer = "+OK octets\r\n" + stuffed(message(1, number(argument[3]))) + ".\r\n";
-  for (;;) {
-    const int fd = ::accept(listener, nullptr, nullptr);
-    if (fd < 0) give_up("accept fails");
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    serve_one(fd, number(argument[2]), answer);
-    ::close(fd);
+  const auto ask_next = [](Client& client) {
+    client.server->send("RETR " + std::to_string(++client.asked) + "\r\n");
+  };
+  std::uint64_t octets = 0;
+  for (const Client& client : clients) octets -= client.server->octets;
+  const Stopwatch watch;
+  for (Client& client : clients) ask_next(client);
+  for (std::uint64_t open = sessions; open > 0;) {
+    if (::poll(waiting.data(), waiting.size(), -1) < 0) give_up("poll fails");
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      if (waiting[i].revents == 0) continue;
+      Client& client = clients[i];
+      if (client.counter.count(client.server->receive()) == 0) continue;
+      if (client.asked < client.messages) {
+        ask_next(client);
+      } else {
+        waiting[i].fd = -1;
+        --open;
+      }
+    }
+  }
+  const long long micros = watch.micros();
+  for (const Client& client : clients) octets += client.server->octets;
+  report(messages, micros, octets);
+  for (Client& client : clients) {
+    client.server->send("QUIT\r\n");
+    client.server->drain();
   }
 }
 
@@ -350,7 +207,9 @@ int main(int argc, char** argv) {
   } else if (what == "retr" && argc == 6) {
     retrieve(argv + 2, 1);
   } else if (what == "serve" && argc == 6) {
-    serve(argv + 2);
+    serve(argv[2], argv[3], number(argv[4]), number(argv[5]));
+  } else if (what == "crowd" && argc == 7) {
+    crowd(argv + 2, number(argv[6]));
   } else if (what == "pipe" && argc == 7) {
     retrieve(argv + 2, number(argv[6]));
   } else {

@@ -19,6 +19,7 @@ run_op() { # op
   case $1 in
     login) client login "$logins" ;;
     retr) client retr ;;
+    crowd) client crowd "$sessions" ;;
     pipe) client pipe "$window" ;;
   esac
 }
@@ -33,7 +34,9 @@ measure() { # round server op
   sleep "$settle_s"
   s1=$(cpu_micros server) a1=$(cpu_micros sidecars) c1=$(cpu_micros client)
   read -r units micros octets <<<"${answer:-0 0 0}"
-  [ "$op" = login ] || [ "$units" = "$messages" ] || ok="$units messages instead of $messages"
+  local expected=$messages
+  [ "$op" = crowd ] && expected=$((messages * sessions))
+  [ "$op" = login ] || [ "$units" = "$expected" ] || ok="$units messages instead of $expected"
   [ ! -s "$work/client.err" ] || ok=$(head -c 200 "$work/client.err" | tr '\t\n' '  ')
   awk -v OFS='\t' -v round="$round" -v server="$server" -v op="$op" -v n="$units" \
     -v wall="$micros" -v s=$((s1 - s0)) -v a=$((a1 - a0)) -v c=$((c1 - c0)) -v octets="$octets" \
@@ -49,6 +52,6 @@ describe_run() {
   printf '\n%s CPUs, %s, Linux %s, %s; Dovecot %s\n' "$(nproc)" \
     "$(sed -n 's/^model name[^:]*: //p;T;q' /proc/cpuinfo)" "$(uname -r)" "$(date +%F)" \
     "$(dovecot --version)"
-  printf '%s rounds; %s messages of %s octets; %s logins; %s RETRs at a time\n' "$rounds" \
-    "$messages" "$size" "$logins" "$window"
+  printf '%s rounds; %s messages of %s octets; %s logins; a crowd of %s; %s RETRs at a time\n' \
+    "$rounds" "$messages" "$size" "$logins" "$sessions" "$window"
 }

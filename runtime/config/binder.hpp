@@ -28,7 +28,8 @@ namespace postern::config {
 struct Range {
   std::uint64_t min = 0;
   std::uint64_t max = 0;
-  bool zero_is_off = false;  ///< 0 and "unlimited" are accepted too and switch the limit off
+  bool zero_is_off = false;   ///< 0 and "unlimited" are accepted too and switch the limit off
+  bool zero_is_none = false;  ///< 0 and "off" are accepted too: not done at all
 };
 
 /// A value's fault, found by a TextCheck.

@@ -177,6 +177,7 @@ std::optional<std::uint64_t> Reader::quantity(std::string_view key, const toml::
     return std::nullopt;
   }
   if (string->get() == "unlimited" && range.zero_is_off) return 0;
+  if (string->get() == "off" && range.zero_is_none) return 0;
   if (unit != Unit::count) {
     if (const auto parsed = parse_quantity(string->get(), unit)) return parsed;
   }
@@ -199,7 +200,7 @@ void Reader::number(std::string_view key, std::uint64_t& value, Unit unit, Range
       fmt::format("{} = {}{}{}", key, quote, format_quantity(value, unit), quote);
   const auto read = quantity(key, *node, unit, range, example);
   if (!read) return;
-  const bool off = *read == 0 && range.zero_is_off;
+  const bool off = *read == 0 && (range.zero_is_off || range.zero_is_none);
   if (!off && (*read < range.min || *read > range.max)) {
     return report(key, *node,
                   fmt::format("is {}, allowed is {}", format_quantity(*read, unit),

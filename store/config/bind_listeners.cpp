@@ -54,7 +54,7 @@ constexpr Range kDuplicates{.min = 1024, .max = 16u << 20};
 constexpr Range kPop3CommandOctets{.min = 40, .max = 1024};  // POP-02
 // The upper bounds only catch slips of the keyboard.
 constexpr Range kPop3Commands{.min = 10, .max = 1'000'000'000, .zero_is_off = true};
-constexpr Range kPop3LoginDelay{.min = 1, .max = 86400, .zero_is_off = true};
+constexpr Range kPop3LoginDelay{.min = 1, .max = 86400, .zero_is_none = true};
 // RFC 7162 section 4 and RFC 9051 ask for at least 8000 octets.
 constexpr Range kImapCommandOctets{.min = 8u << 10, .max = 16u << 20};
 // RFC 1939 section 3 asks for ten minutes, RFC 3501 5.4 for thirty at least; shorter ones are for
@@ -344,7 +344,7 @@ void bind(Binder& b, Pop3Settings& s, Uniqueness& unique) {
 
 void bind(Binder& b, ImapSettings& s, Uniqueness& unique) {
   b.octets("command_octets_max", s.command_octets_max, kImapCommandOctets,
-           "Longest command with its literals; APPEND's message counts apart.");
+           "Longest command with its literals.");
   b.duration("inactivity_timeout", s.inactivity_timeout, kMailboxTimer,
              "Longest silence of a client that has logged in.");
   b.duration("login_timeout", s.login_timeout, kMailboxTimer,

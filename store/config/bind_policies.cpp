@@ -8,17 +8,17 @@ namespace {
 
 // RFC 5321 4.5.3.2.2 lets clients wait five minutes for the reply to a command; half of it is the
 // longest that does not make honest ones give up.
-constexpr Range kTarpitDelay{.min = 1, .max = 150, .zero_is_off = true};
+constexpr Range kTarpitDelay{.min = 1, .max = 150, .zero_is_none = true};
 // A day: an address may belong to somebody else tomorrow.
-constexpr Range kMemory{.min = 1, .max = 86400, .zero_is_off = true};
+constexpr Range kMemory{.min = 1, .max = 86400, .zero_is_none = true};
 // Postscreen's users wait six seconds; beyond half a minute honest servers hang up.
-constexpr Range kGreetingDelay{.min = 1, .max = 30, .zero_is_off = true};
+constexpr Range kGreetingDelay{.min = 1, .max = 30, .zero_is_none = true};
 // Above 64 KiB/s whole countries could not send.
 constexpr Range kDataRate{.min = 1, .max = 64u << 10, .zero_is_off = true};
 constexpr Range kDataGrace{.min = 1, .max = 600};
 constexpr Range kPipeline{.min = 1, .max = 1'000'000, .zero_is_off = true};
 // A sidecar gives a login 15 s to be answered: the longest penalty stays below.
-constexpr Range kLoginDelay{.min = 1, .max = 12, .zero_is_off = true};
+constexpr Range kLoginDelay{.min = 1, .max = 12, .zero_is_none = true};
 constexpr Range kLoginFailuresFree{.min = 0, .max = 1000};
 constexpr Range kHalfLife{.min = 1, .max = 86400};
 constexpr Range kPercent{.min = 1, .max = 100, .zero_is_off = true};
@@ -26,7 +26,7 @@ constexpr Range kPercent{.min = 1, .max = 100, .zero_is_off = true};
 constexpr Range kDiskPercent{.min = 101, .max = 100'000, .zero_is_off = true};
 constexpr Range kLatencyMs{.min = 1, .max = 600'000, .zero_is_off = true};
 constexpr Range kRecoveryPercent{.min = 1, .max = 99};
-constexpr Range kPressureDelay{.min = 1, .max = 60, .zero_is_off = true};
+constexpr Range kPressureDelay{.min = 1, .max = 60, .zero_is_none = true};
 constexpr Range kPatience{.min = 0, .max = 3600};
 // Below a thousand the sets of the table forget busy sources; above 16 million it is 6 GiB.
 constexpr Range kPolicyKeys{.min = 1 << 10, .max = 16u << 20};

@@ -14,7 +14,7 @@ constexpr std::string_view kLogFormats[] = {"logfmt", "json"};
 constexpr Choice<TlsVersion> kTlsVersions[] = {{"1.2", TlsVersion::v1_2},
                                                {"1.3", TlsVersion::v1_3}};
 // RFC 8446 4.6.1: a ticket lives a week at most, so half a week is the longest period of a key.
-constexpr Range kTicketKeyPeriod{.min = 1, .max = 84 * 3600, .zero_is_off = true};
+constexpr Range kTicketKeyPeriod{.min = 1, .max = 84 * 3600, .zero_is_none = true};
 
 // A ring per core is pinned memory; more loops than this on one machine is a slip of the keyboard.
 constexpr Range kCores{.min = 0, .max = 1024};
@@ -25,7 +25,7 @@ constexpr Range kReceiveBuffers{.min = 16, .max = 32768};
 // Below 1 KiB a mail is hundreds of completions; above 1 MiB one slow reader's buffer is a message.
 constexpr Range kReceiveBufferOctets{.min = 1 << 10, .max = 1 << 20};
 // Longer than a round trip to a client on the same network only burns power.
-constexpr Range kSpin{.min = 1, .max = 1000, .zero_is_off = true};
+constexpr Range kSpin{.min = 1, .max = 1000, .zero_is_none = true};
 // An hour: service managers kill a stopping process long before.
 constexpr Range kDrainTimeout{.min = 0, .max = 3600};
 constexpr Range kDiskFreeMin{.min = 1ull << 20, .max = 1ull << 50, .zero_is_off = true};

@@ -9,9 +9,9 @@ constexpr Choice<LineEndPolicy> kLineEnds[] = {{"reject", LineEndPolicy::reject}
                                                {"allow", LineEndPolicy::allow}};
 constexpr Choice<NulPolicy> kNuls[] = {{"reject", NulPolicy::reject}, {"allow", NulPolicy::allow}};
 // RFC 5321 4.5.4.1: clients give up after four or five days, so a longer memory finds nothing new.
-constexpr Range kDuplicateWindow{.min = 1, .max = 5ull * 86400, .zero_is_off = true};
+constexpr Range kDuplicateWindow{.min = 1, .max = 5ull * 86400, .zero_is_none = true};
 // RFC 4865 5: the server chooses. A year covers "next birthday"; what is held fills the queue.
-constexpr Range kHold{.min = 60, .max = 366ull * 86400, .zero_is_off = true};
+constexpr Range kHold{.min = 60, .max = 366ull * 86400, .zero_is_none = true};
 
 }  // namespace
 

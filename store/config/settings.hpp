@@ -256,7 +256,7 @@ struct Pop3Settings {
 /// [imap]
 struct ImapSettings {
   std::vector<MailboxListenerSettings> listeners;  ///< default: :143 starttls, :993 implicit
-  /// A command line with its literals, APPEND's apart.
+  /// A command line with its literals.
   std::uint32_t command_octets_max = 64 << 10;
   seconds inactivity_timeout{1800};      ///< IMAP-19
   seconds login_timeout{60};             ///< IMAP-19: not extended by commands

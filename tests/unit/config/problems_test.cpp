@@ -134,6 +134,14 @@ TEST(Problems, UnlimitedOnlyWhereALimitCanBeOff) {
               ElementsAre(HasSubstr("/etc/p.toml:2:22: imap.command_octets_max: \"unlimited\" is "
                                     "not a size")));
   EXPECT_THAT(problems_of("[imap]\nlogon_failures_max = \"unlimited\"\n"), ElementsAre());
+  // What can be switched off is not without a limit then.
+  EXPECT_THAT(problems_of("[runtime]\nspin_us = \"off\"\n[pop3]\nlogin_delay = \"off\"\n"),
+              ElementsAre());
+  EXPECT_THAT(problems_of("[pop3]\nlogin_delay = \"unlimited\"\n"),
+              ElementsAre(HasSubstr(
+                  "/etc/p.toml:2:15: pop3.login_delay: \"unlimited\" is not a duration")));
+  EXPECT_THAT(problems_of("[pop3]\nlogin_delay = \"2d\"\n"),
+              ElementsAre(HasSubstr("is 2d, allowed is 1s to 1d, or 0 (off)")));
 }
 
 TEST(Problems, WordThatIsNotAllowed) {

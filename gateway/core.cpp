@@ -142,10 +142,9 @@ void GatewayCore::follow_directory() {
 void GatewayCore::begin_drain() {
   draining_ = true;
   entrance_.stop();
-  connections_.for_each([](SmtpConnection& connection) {
-    connection.answer_held_login();
-    connection.begin_shutdown();
-  });
+  // Each may end its connection, so a visit does one thing.
+  connections_.for_each([](SmtpConnection& connection) { connection.answer_held_login(); });
+  connections_.for_each([](SmtpConnection& connection) { connection.begin_shutdown(); });
 }
 
 bool GatewayCore::drained() const {

@@ -92,8 +92,25 @@ void add_store_metrics(GatewayShared& shared) {
       [](const Stats& stats) { return stats.messages_durable; });
   add("postern_store_requests_waiting", "Messages on their way to the disk", Kind::gauge,
       [](const Stats& stats) { return stats.requests_waiting; });
+  add("postern_store_bodies_open",
+      "Large messages that arrive, or were given up and are not removed", Kind::gauge,
+      [](const Stats& stats) { return stats.bodies_open; });
   add("postern_store_disk_free_octets", "Free space at the last check", Kind::gauge,
       [](const Stats& stats) { return stats.disk_free_octets; });
+  add("postern_store_stalls_total", "Groups refused because the store could not keep up",
+      Kind::counter, [](const Stats& stats) { return stats.bodies.stalls + stats.rows.stalls; });
+  add("postern_store_errors_total", "Groups that could not be written", Kind::counter,
+      [](const Stats& stats) { return stats.bodies.errors + stats.rows.errors; });
+  add("postern_store_messages_restored", "Messages whose rows this start wrote again after a crash",
+      Kind::gauge, [](const Stats& stats) { return stats.messages_restored; });
+}
+
+// Says what a crash had left, if it left anything.
+void log_recovery(const store::EngineStats& stats) {
+  if (stats.messages_restored == 0 && stats.bodies_removed == 0) return;
+  log::event(Level::warn, "store.recovered",
+             {{"messages_restored", stats.messages_restored},
+              {"unfinished_bodies_removed", stats.bodies_removed}});
 }
 
 // What clients are remembered for, beyond what cores count themselves.
@@ -171,6 +188,7 @@ Result<int> run(const config::DaemonStart& start) {
   if (auto opened = open_store(shared, completions, service, cores); !opened) {
     return std::unexpected(opened.error());
   }
+  log_recovery(shared.engine->stats());
   add_store_metrics(shared);
   shared.metrics->add_reader(
       {"postern_smtp_tls_certificate_expires_seconds",

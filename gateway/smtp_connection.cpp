@@ -11,6 +11,10 @@ namespace {
 
 using log::Level;
 
+// Until a full queue is asked again to take the end of a message that was given up: it empties with
+// every group, some milliseconds each. Nobody waits for it.
+constexpr Duration kAbandonAgain = std::chrono::milliseconds(100);
+
 smtp::VerifyReply to_reply(const store::AuthOutcome& outcome) {
   using Kind = store::AuthOutcome::Kind;
   switch (outcome.kind) {
@@ -158,11 +162,15 @@ void SmtpConnection::abandon() {
   abandoned_->abandon = true;
   abandoned_->core = core_.index();
   abandoned_->owner = this;
-  if (core_.shared().engine->submit(abandoned_.get())) {
-    ++answers_outstanding_;
-  } else {
-    abandoned_.reset();  // its chunks have no row: the next start of the gateway removes them
-  }
+  ++answers_outstanding_;
+  submit_abandoned();
+}
+
+// Until the store takes it: chunks that nobody gives up stay on disk until the next start.
+void SmtpConnection::submit_abandoned() {
+  if (core_.shared().engine->submit(abandoned_.get())) return;
+  abandon_again_ = std::make_unique<DelayedCall>(loop(), loop().now().mono + kAbandonAgain,
+                                                 [this] { submit_abandoned(); });
 }
 
 void SmtpConnection::on_spool_completion(store::SpoolRequest* request) {

@@ -48,6 +48,7 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
                     const std::optional<policy::LoginGuard::Attempt>& attempt);
   void submit();
   void abandon();
+  void submit_abandoned();
   void account_memory();
   /// The client, as a trusted proxy named it.
   const PeerFacts& peer() const noexcept { return session_.conversation().peer; }
@@ -68,6 +69,7 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   std::unique_ptr<store::SpoolRequest> abandoned_;  // in the store's hands
   std::optional<smtp::Refusal> refusal_;
   std::int64_t held_octets_ = 0;  // of this connection's message, as the core has counted them
+  std::unique_ptr<DelayedCall> abandon_again_;  // the queue was full
   int answers_outstanding_ = 0;
   std::unique_ptr<DelayedCall> held_login_;  // a login under penalty waits for its answer
 };

@@ -108,10 +108,9 @@ void StoreService::begin_drain() {
   loop_->timers().disarm(*view_timer_);
   retention_->stop();
   ::unlink(shared_.settings.store.socket.c_str());
-  connections_.for_each([](ServiceConnection& connection) {
-    connection.answer_held_logins();
-    connection.begin_shutdown();
-  });
+  // Each may end its connection, so a visit does one thing.
+  connections_.for_each([](ServiceConnection& connection) { connection.answer_held_logins(); });
+  connections_.for_each([](ServiceConnection& connection) { connection.begin_shutdown(); });
 }
 
 bool StoreService::drained() const {

@@ -173,16 +173,30 @@ bool Connection::progress_tls() {
     const std::size_t before = input_.size();
     tls_->read(input_, kInputHighOctets, out_);
     if (tls_->state() == TlsPipe::State::ended) peer_ended_ = true;
-    if (tls_->state() == TlsPipe::State::open || input_.size() > before) {
-      if (input_.size() > before) return feed_session() || true;
-      return false;
+    // What came in front of a bad record is dropped with it: its answers could not be sent.
+    if (tls_->state() != TlsPipe::State::failed && input_.size() > before) {
+      feed_session();
+      return true;
     }
   }
-  if (tls_->state() == TlsPipe::State::failed) {
-    on_tls_failure(tls_->error());
-    begin_close();
-  }
+  if (tls_->state() == TlsPipe::State::failed) on_broken_tls();
   return false;
+}
+
+// No octet can be exchanged any more, but for the alert that says why.
+void Connection::on_broken_tls() {
+  on_tls_failure(tls_->error());
+  tell_end();
+  begin_close();
+}
+
+// Lets the session drop what it is in the middle of; what it says to that is not sent.
+void Connection::tell_end() {
+  if (!session_open_ || end_delivered_) return;
+  end_delivered_ = true;
+  session().on_end_of_input(loop_.now());
+  after_session_call();
+  give_back(session().output().bytes);
 }
 
 // Offers the waiting input once. True when the session consumed some of it.
@@ -240,7 +254,7 @@ void Connection::begin_close() {
 
 void Connection::end() {
   if (phase_ == Phase::ended) return;
-  const bool session_knows = !session_open_ || end_delivered_ || phase_ != Phase::open;
+  const bool session_knows = phase_ != Phase::open;
   phase_ = Phase::ended;
   loop_.timers().disarm(timer_);
   direct_ = {};
@@ -249,11 +263,7 @@ void Connection::end() {
     loop_.ring().cancel(receive_operation_);
   }
   if (send_in_flight_) loop_.ring().cancel(send_operation_);
-  if (!session_knows) {  // lets the session drop what it was in the middle of
-    end_delivered_ = true;
-    session().on_end_of_input(loop_.now());
-    after_session_call();
-  }
+  if (!session_knows) tell_end();
 }
 
 void Connection::finish_if_idle() {
@@ -315,7 +325,8 @@ void Connection::on_receive(const Operation::Completion& completion) {
   if (!completion.more) receive_armed_ = false;
   const bool discard = phase_ != Phase::open;
   if (completion.has_buffer) {
-    if (completion.result > 0 && !discard) {
+    // Behind TLS's close_notify nothing is the client's word (RFC 8446 6.1), and nobody reads it.
+    if (completion.result > 0 && !discard && !peer_ended_) {
       const auto octets = static_cast<std::size_t>(completion.result);
       take_input({loop_.ring().buffer(completion.buffer_id).data(), octets});
     } else if (completion.result > 0) {

@@ -184,7 +184,8 @@ TlsPipe::State TlsPipe::read(std::string& clear, std::size_t limit, std::string&
 }
 
 void TlsPipe::write(std::string_view clear, std::string& out) {
-  POSTERN_ASSERT(state_ == State::open || state_ == State::ended);
+  POSTERN_ASSERT(state_ != State::handshaking);
+  if (state_ == State::failed) return;
   output_ = &out;
   while (!clear.empty()) {
     const int size = static_cast<int>(std::min<std::size_t>(clear.size(), INT_MAX));

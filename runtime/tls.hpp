@@ -100,7 +100,7 @@ class TlsPipe {
   /// Decrypts what is there, at most about `limit` octets, appending to `clear`; alerts and key
   /// updates that have to be sent are appended to `out`.
   State read(std::string& clear, std::size_t limit, std::string& out);
-  /// Encrypts `clear`, appending records to `out`. State must be open or ended.
+  /// Encrypts `clear`, appending records to `out`. Not while handshaking; when failed, nothing.
   void write(std::string_view clear, std::string& out);
   /// Appends close_notify.
   void close(std::string& out);

@@ -183,6 +183,7 @@ void BodyStage::write_group(BodyGroup& group) {
   group.next_body = BodyId{next_body_};
   group.settled_below =
       BodyId{open_.empty() ? next_body_ : std::min(open_.begin()->first, next_body_)};
+  open_count_.store(open_.size(), std::memory_order_relaxed);
 }
 
 void BodyStage::stage(SpoolRequest& request) {

@@ -89,6 +89,8 @@ class BodyStage {
   StageStats stats() const noexcept { return counters_.copy(); }
   /// Requests submitted so far, all cores.
   std::uint64_t submitted() const noexcept;
+  /// Bodies that have chunks on disk and no end, after the last group.
+  std::uint64_t open() const noexcept { return open_count_.load(std::memory_order_relaxed); }
 
  private:
   /// A core's way in. The count has one writer, so it costs a plain store.
@@ -146,9 +148,10 @@ class BodyStage {
   /// Bodies that may have chunks on disk and no end yet, with their number of chunks: being
   /// streamed, or given up and not yet deleted.
   std::map<std::uint64_t, std::uint32_t> open_;
-  std::vector<std::uint64_t> given_up_;  // in open_, to be deleted with the next groups
-  std::size_t given_up_in_batch_ = 0;    // the first so many of them are in this batch
-  std::vector<DoomedBody> doomed_;       // to be deleted with the next groups
+  std::atomic<std::uint64_t> open_count_{0};  // its size after the last group, for anybody
+  std::vector<std::uint64_t> given_up_;       // in open_, to be deleted with the next groups
+  std::size_t given_up_in_batch_ = 0;         // the first so many of them are in this batch
+  std::vector<DoomedBody> doomed_;            // to be deleted with the next groups
   std::size_t doomed_in_batch_ = 0;
 };
 

@@ -34,6 +34,8 @@ class EngineState {
   std::unique_ptr<RowStage> rows;
   std::unique_ptr<BodyStage> bodies;
   std::mutex close_mutex;
+  std::uint64_t messages_restored = 0;  // by the start
+  std::uint64_t bodies_removed = 0;
 };
 
 Engine::Engine(std::unique_ptr<EngineState> state) : state_(std::move(state)) {}
@@ -59,6 +61,8 @@ Result<std::unique_ptr<Engine>> open_engine(EngineOptions options, CompletionSin
   state->database = std::move(*database);
   auto start = recover(*state->database);
   if (!start) return std::unexpected(start.error());
+  state->messages_restored = start->messages_restored;
+  state->bodies_removed = start->bodies_removed;
   // What recovery found in logs is in table files now.
   state->horizon.set_flushing(state->database->mail().GetLatestSequenceNumber());
   state->disk.refresh(read_clocks().mono);
@@ -134,8 +138,11 @@ EngineStats Engine::stats() const noexcept {
   EngineStats stats;
   stats.bodies = state_->bodies->stats();
   stats.requests_waiting = state_->bodies->submitted();
+  stats.bodies_open = state_->bodies->open();
   stats.disk_free_octets = state_->disk.free_octets();
   stats.rows_collected = state_->horizon.dropped();
+  stats.messages_restored = state_->messages_restored;
+  stats.bodies_removed = state_->bodies_removed;
   state_->rows->add_to(stats);
   return stats;
 }

@@ -43,9 +43,14 @@ struct EngineStats {
   std::uint64_t mutations_applied = 0;
   std::uint64_t requests_waiting = 0;  ///< submitted and not completed at this moment
   std::uint64_t bodies_deleted = 0;
+  /// Begun and neither complete nor deleted: large messages that arrive, or were given up.
+  std::uint64_t bodies_open = 0;
   std::uint64_t clock_rows = 0;        ///< flushes of the tailed family
   std::uint64_t rows_collected = 0;    ///< superseded versions removed
   std::uint64_t disk_free_octets = 0;  ///< at the last check, some seconds old at most
+  // What the start found and mended.
+  std::uint64_t messages_restored = 0;  ///< durable messages whose rows a power loss had taken
+  std::uint64_t bodies_removed = 0;     ///< bodies of messages that were never acknowledged
 };
 
 }  // namespace postern::store

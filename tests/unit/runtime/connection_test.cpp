@@ -293,6 +293,79 @@ TEST_F(ConnectionTest, StartTlsDiscardsClearTextAndThenEncrypts) {
   EXPECT_TRUE(exchange([&] { return client.clear() == "secret\nbye\n"; })) << client.clear();
 }
 
+/// A client that has been greeted under TLS.
+class EncryptedConnectionTest : public ConnectionTest {
+ protected:
+  void SetUp() override {
+    open({.tls = &slot_, .implicit_tls = true});
+    ASSERT_TRUE(exchange([this] { return client_side_.clear() == "hello\n"; }));
+  }
+  bool exchange(const std::function<bool()>& done) {
+    return turn_until([&] {
+      receive();
+      const std::string out = client_side_.step(std::exchange(received_, {}));
+      if (!out.empty() && connection_) send(out);
+      return done();
+    });
+  }
+  std::string encrypted(const std::string& text) {
+    client_side_.write(text);
+    return client_side_.step({});
+  }
+
+  const test::Certificate certificate_;
+  const TlsSlot slot_ = test::slot_of(certificate_);
+  test::TlsClient client_side_{certificate_};
+};
+
+TEST_F(EncryptedConnectionTest, CommandInFrontOfABadRecordHarmsNobody) {
+  send(encrypted("one\n") + "XXXXX");
+  EXPECT_TRUE(turn_until([this] { return client_saw_end_; }));
+  EXPECT_TRUE(connection_ == nullptr || connection_->echo().ended) << "the session is told";
+}
+
+TEST_F(EncryptedConnectionTest, BadRecordWhileAnAnswerIsOutstanding) {
+  send(encrypted("wait\n"));
+  ASSERT_TRUE(turn_until([this] { return connection_->echo().waiting; }));
+  send("XXXXX");
+  ASSERT_TRUE(turn_until([this] { return connection_->echo().ended; }));
+  connection_->answer();
+  EXPECT_TRUE(turn_until([this] { return connection_ == nullptr; }));
+}
+
+TEST_F(EncryptedConnectionTest, NothingIsKeptOfWhatFollowsCloseNotify) {
+  send(encrypted("wait\n"));
+  ASSERT_TRUE(turn_until([this] { return connection_->echo().waiting; }));
+  SSL_shutdown(client_side_.ssl());
+  send(client_side_.step({}));
+  // Fewer octets a turn than the loop has buffers, or receiving ends by itself.
+  const std::string junk(1 << 15, 'y');
+  std::size_t sent = 0;
+  for (int round = 0; round < 4000; ++round) {
+    const ssize_t put =
+        ::send(client_.get(), junk.data(), junk.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (put > 0) sent += static_cast<std::size_t>(put);
+    run_once();
+  }
+  // It is dropped, and after 64 MiB not even received any more; 125 MiB were offered.
+  EXPECT_GT(sent, 64u << 20);
+  EXPECT_LT(sent, 96u << 20);
+  connection_->answer();
+  EXPECT_TRUE(turn_until([this] { return connection_ == nullptr; }));
+}
+
+TEST_F(EncryptedConnectionTest, AnswerStillLeavesAfterCloseNotify) {
+  send(encrypted("wait\n"));
+  ASSERT_TRUE(turn_until([this] { return connection_->echo().waiting; }));
+  SSL_shutdown(client_side_.ssl());
+  send(client_side_.step({}) + "behind the end");
+  for (int turn = 0; turn < 10; ++turn) run_once();
+  EXPECT_FALSE(connection_->echo().ended);
+  connection_->answer();
+  EXPECT_TRUE(exchange([this] { return client_side_.clear() == "hello\nanswered\n"; }))
+      << client_side_.clear();
+}
+
 TEST_F(ConnectionTest, PlainTextOnAnImplicitTlsPortIsCutOff) {
   const test::Certificate certificate;
   const TlsSlot slot = test::slot_of(certificate);

@@ -92,8 +92,7 @@ void Connection::resume() {
   pump();
 }
 
-// --- the driver's heart
-// --------------------------------------------------------------------------------
+// --- the driver's heart -------------------------------------------------------------------------
 
 // Moves octets between the session and the buffers until nothing moves any more, then lets the
 // kernel have its turn. Re-entered calls (a session call that answers at once) are served by the
@@ -239,8 +238,7 @@ void Connection::deliver_end_of_input() {
   collect_output();
 }
 
-// --- closing
-// -------------------------------------------------------------------------------------------
+// --- closing ------------------------------------------------------------------------------------
 
 void Connection::begin_close() {
   if (phase_ != Phase::open) return;
@@ -271,8 +269,7 @@ void Connection::finish_if_idle() {
   on_closed();  // may destroy *this
 }
 
-// --- sending
-// -------------------------------------------------------------------------------------------
+// --- sending ------------------------------------------------------------------------------------
 
 void Connection::flush() {
   if (send_in_flight_ || phase_ == Phase::ended) return;
@@ -307,8 +304,7 @@ void Connection::on_sent(const Operation::Completion& completion) {
   pump();
 }
 
-// --- receiving
-// -----------------------------------------------------------------------------------------
+// --- receiving ----------------------------------------------------------------------------------
 
 void Connection::arm_receive(bool poll_first) {
   receive_armed_ = true;
@@ -373,8 +369,7 @@ void Connection::control_receiving() {
   }
 }
 
-// --- time
-// ----------------------------------------------------------------------------------------------
+// --- time ---------------------------------------------------------------------------------------
 
 void Connection::sync_deadline() {
   if (phase_ != Phase::open || !session_open_) return;

@@ -63,8 +63,8 @@ class Connection {
   virtual void on_closed() = 0;
   /// The TLS handshake is complete, for the log; the session has been told.
   virtual void on_tls_open(const TlsFacts& /*facts*/) {}
-  /// TLS failed, in the handshake or by a bad record later, for the log. The session, if it is open,
-  /// is told the end of input next.
+  /// TLS failed, in the handshake or by a bad record later, for the log. The session, if it is
+  /// open, is told the end of input next.
   virtual void on_tls_failure(const std::string& /*error*/) {}
 
   /// After an answer was handed to the session: honours its output and offers the waiting input.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/login_penalty.hpp"
 #include "gateway/mailbox_policy.hpp"
 #include "gateway/metric_ids.hpp"
 #include "runtime/log.hpp"
@@ -151,40 +152,46 @@ void ServiceConnection::hello(std::uint64_t id) {
 
 void ServiceConnection::authenticate(std::uint64_t id, Authenticate request) {
   GatewayShared& shared = service_.shared();
-  Login login{.id = id, .has_login_delay = request.protocol == kProtocolWithLoginDelay};
+  Login login{.id = id,
+              .protocol = request.protocol,
+              .client_address = request.client_address,
+              .user = request.user};
   if (!request.client_address.empty()) {
     login.attempt = shared.policy->begin_login(request.client_address, request.user,
                                                *shared.engine->directory(), loop().now().mono);
-    if (!login.attempt->verify) return answer_login(login, {});
+    if (!login.attempt->verify) return answer_login(std::move(login), {});
   }
   if (auto known =
           shared.authenticator->verify_cached(request.user, request.password, loop().now().mono)) {
-    return answer_login(login, std::move(*known));
+    return answer_login(std::move(login), std::move(*known));
   }
   on_worker(
       id,
       [&shared, request = std::move(request)] {
         return shared.authenticator->verify(request.user, request.password, read_clocks().mono);
       },
-      [this, login](store::AuthOutcome outcome) { answer_login(login, std::move(outcome)); });
+      [this, login = std::move(login)](store::AuthOutcome outcome) mutable {
+        answer_login(std::move(login), std::move(outcome));
+      });
 }
 
 // The answer to a login, now or when its penalty is over (policy::LoginGuard). The sidecar's client
 // waits, its session does nothing else.
-void ServiceConnection::answer_login(const Login& login, store::AuthOutcome outcome) {
+void ServiceConnection::answer_login(Login login, store::AuthOutcome outcome) {
   const MonoTime now = loop().now().mono;
-  MonoTime at = now;
+  policy::LoginGuard::Answer answer{.at = now};
   if (login.attempt) {
-    at = service_.shared().policy->finish_login(*login.attempt, outcome, now);
-    if (login.attempt->refused && outcome.kind != store::AuthOutcome::Kind::ok) {
-      service_.cells().add(kLoginsRefused);
-    }
+    answer = service_.shared().policy->finish_login(*login.attempt, outcome, now);
   }
-  if (at <= now) return tell_login(login, outcome);
-  service_.cells().add(kLoginsDelayed);
+  note_login_penalty(
+      service_.cells(),
+      {.protocol = login.protocol, .client = login.client_address, .user = login.user}, answer,
+      now);
+  if (answer.at <= now) return tell_login(login, outcome);
   ++answers_outstanding_;
-  held_logins_[login.id] =
-      std::make_unique<DelayedCall>(loop(), at, [this, login, outcome = std::move(outcome)] {
+  const std::uint64_t id = login.id;
+  held_logins_[id] = std::make_unique<DelayedCall>(
+      loop(), answer.at, [this, login = std::move(login), outcome = std::move(outcome)] {
         const auto done = held_logins_.extract(login.id);
         --answers_outstanding_;
         tell_login(login, outcome);
@@ -199,7 +206,8 @@ void ServiceConnection::tell_login(const Login& login, const store::AuthOutcome&
   reply.policy = store::MailboxPolicy::of(outcome.settings, default_policy(gateway.settings));
   // Asked only behind the right password: to a stranger an account that may not log in yet looks
   // like any other.
-  if (login.has_login_delay && reply.outcome == AuthenticateReply::Outcome::ok) {
+  if (login.protocol == kProtocolWithLoginDelay &&
+      reply.outcome == AuthenticateReply::Outcome::ok) {
     if (const auto wait = service_.login_delay().admit(reply.account, loop().now().mono)) {
       reply = {.outcome = AuthenticateReply::Outcome::too_soon,
                .retry_after_s = static_cast<std::uint32_t>(wait->count())};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 
 #include "gateway/delayed_call.hpp"
@@ -37,10 +38,12 @@ class ServiceConnection final : public Connection {
   /// A login on its way.
   struct Login {
     std::uint64_t id = 0;  ///< of its request
-    bool has_login_delay = false;
+    std::string protocol;
+    std::string client_address;
+    std::string user;
     std::optional<policy::LoginGuard::Attempt> attempt;  ///< none: no penalties
   };
-  void answer_login(const Login& login, store::AuthOutcome outcome);
+  void answer_login(Login login, store::AuthOutcome outcome);
   void tell_login(const Login& login, const store::AuthOutcome& outcome);
   void tell_strictest_policy(std::uint64_t id);
   void mutate(std::uint64_t id, store::rpc::Mutate request);

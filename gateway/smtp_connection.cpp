@@ -1,6 +1,7 @@
 #include "gateway/smtp_connection.hpp"
 
 #include "gateway/core.hpp"
+#include "gateway/login_penalty.hpp"
 #include "gateway/metric_ids.hpp"
 #include "runtime/assert.hpp"
 #include "runtime/log.hpp"
@@ -95,19 +96,19 @@ void SmtpConnection::verify(smtp::VerifyRequest request) {
   if (!peer().trusted) {
     attempt = core_.shared().policy->begin_login(peer().address, request.user, *core_.directory(),
                                                  loop().now().mono);
-    if (!attempt->verify) return answer_login({}, attempt);
+    if (!attempt->verify) return answer_login(request.user, {}, attempt);
   }
   if (auto known = authenticator.verify_cached(request.user, request.password, loop().now().mono)) {
-    return answer_login(std::move(*known), attempt);
+    return answer_login(request.user, std::move(*known), attempt);
   }
   ++answers_outstanding_;
   EventLoop& home = loop();
   const bool taken = core_.shared().workers->submit(
       [this, &home, &authenticator, attempt, request = std::move(request)] {
         auto outcome = authenticator.verify(request.user, request.password, read_clocks().mono);
-        home.post([this, attempt, outcome = std::move(outcome)]() mutable {
+        home.post([this, attempt, user = request.user, outcome = std::move(outcome)]() mutable {
           --answers_outstanding_;
-          answer_login(std::move(outcome), attempt);
+          answer_login(user, std::move(outcome), attempt);
           after_session_call();
           resume();
         });
@@ -119,22 +120,22 @@ void SmtpConnection::verify(smtp::VerifyRequest request) {
 }
 
 // The answer to a login, now or when its penalty is over.
-void SmtpConnection::answer_login(store::AuthOutcome outcome,
+void SmtpConnection::answer_login(std::string_view user, store::AuthOutcome outcome,
                                   const std::optional<policy::LoginGuard::Attempt>& attempt) {
   const MonoTime now = loop().now().mono;
-  const MonoTime at = attempt ? core_.shared().policy->finish_login(*attempt, outcome, now) : now;
-  if (attempt && attempt->refused && outcome.kind != store::AuthOutcome::Kind::ok) {
-    core_.cells().add(kLoginsRefused);
-  }
-  if (at <= now) return session_.on_verified(to_reply(outcome), loop().now());
-  core_.cells().add(kLoginsDelayed);
+  policy::LoginGuard::Answer answer{.at = now};
+  if (attempt) answer = core_.shared().policy->finish_login(*attempt, outcome, now);
+  note_login_penalty(core_.cells(), {.protocol = "smtp", .client = peer().address, .user = user},
+                     answer, now);
+  if (answer.at <= now) return session_.on_verified(to_reply(outcome), loop().now());
   ++answers_outstanding_;
-  held_login_ = std::make_unique<DelayedCall>(loop(), at, [this, outcome = std::move(outcome)] {
-    --answers_outstanding_;
-    session_.on_verified(to_reply(outcome), loop().now());
-    after_session_call();
-    resume();
-  });
+  held_login_ =
+      std::make_unique<DelayedCall>(loop(), answer.at, [this, outcome = std::move(outcome)] {
+        --answers_outstanding_;
+        session_.on_verified(to_reply(outcome), loop().now());
+        after_session_call();
+        resume();
+      });
 }
 
 void SmtpConnection::answer_held_login() {

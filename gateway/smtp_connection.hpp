@@ -44,7 +44,7 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   void on_tls_failure(const std::string& error) override;
 
   void verify(smtp::VerifyRequest request);
-  void answer_login(store::AuthOutcome outcome,
+  void answer_login(std::string_view user, store::AuthOutcome outcome,
                     const std::optional<policy::LoginGuard::Attempt>& attempt);
   void submit();
   void abandon();

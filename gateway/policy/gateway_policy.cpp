@@ -75,18 +75,17 @@ LoginGuard::Attempt GatewayPolicy::begin_login(std::string_view address, std::st
                        hash_(kind_of(Counted::login_pair, 0), pair), now);
 }
 
-MonoTime GatewayPolicy::finish_login(const LoginGuard::Attempt& attempt,
-                                     store::AuthOutcome& outcome, MonoTime now) {
+LoginGuard::Answer GatewayPolicy::finish_login(const LoginGuard::Attempt& attempt,
+                                               store::AuthOutcome& outcome, MonoTime now) {
   using Kind = store::AuthOutcome::Kind;
-  if (!attempt.verify) {
-    outcome = {.kind = Kind::unavailable, .account = {}, .name = {}, .inbox = {}};
-    return std::max(attempt.wrong_at, now);
+  LoginGuard::Answer answer{.at = std::max(attempt.wrong_at, now), .refused = true};
+  if (attempt.verify) {
+    if (outcome.kind == Kind::unavailable) return {.at = now};
+    answer = logins_.finish(attempt, outcome.kind == Kind::ok, now);
   }
-  if (outcome.kind == Kind::unavailable) return now;
-  const bool right = outcome.kind == Kind::ok;
-  const MonoTime at = logins_.finish(attempt, right, now);
-  if (!right && attempt.refused) outcome.kind = Kind::unavailable;
-  return at;
+  // Nothing of a right password's outcome may stay behind.
+  if (answer.refused) outcome = {};
+  return answer;
 }
 
 }  // namespace postern::policy

@@ -70,8 +70,8 @@ class GatewayPolicy {
                                   const store::Directory& directory, MonoTime now);
   /// It was verified, or was not to be. Returns when to say `outcome`, which becomes `unavailable`
   /// where the guard says "try again later".
-  MonoTime finish_login(const LoginGuard::Attempt& attempt, store::AuthOutcome& outcome,
-                        MonoTime now);
+  LoginGuard::Answer finish_login(const LoginGuard::Attempt& attempt, store::AuthOutcome& outcome,
+                                  MonoTime now);
 
   /// What back pressure demands now. One load of a line that is seldom written.
   PressureAction pressure() const noexcept { return pressure_.load(std::memory_order_relaxed); }

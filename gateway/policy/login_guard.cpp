@@ -34,68 +34,137 @@ void LoginGuard::forget(Failures& failures, MonoTime now) const noexcept {
   failures.since += halvings * options_.half_life;
 }
 
-// How long a login has to wait for its turn. It takes the turn, unless it is too far away.
-Duration LoginGuard::reserve(Failures& failures, MonoTime now) const noexcept {
+// A login's place in the row. It is taken, unless it is too far away.
+LoginGuard::Turn LoginGuard::take(Failures& failures, MonoTime now) const noexcept {
   forget(failures, now);
   const Duration delay = delay_of(failures.count);
-  if (delay <= Duration::zero()) return Duration::zero();
-  const MonoTime turn = std::max(now, failures.next_free);
-  if (turn - now <= options_.delay_max) failures.next_free = turn + delay;
-  return turn - now;
+  if (delay <= Duration::zero()) return {.at = now, .end = now};
+  const MonoTime at = std::max(now, failures.next_free);
+  if (at - now > options_.delay_max) return {.at = now + options_.delay_max, .refused = true};
+  failures.next_free = at + delay;
+  return {.at = at, .end = at + delay, .taken = true};
 }
 
-// The next answer waits behind the one that is given now.
-void LoginGuard::punish(Failures& failures, MonoTime answered_at, MonoTime now) const noexcept {
-  forget(failures, now);
-  if (failures.count == 0) failures.since = now;
-  failures.count = std::min(failures.count + 1, kFailuresMax);
-  failures.next_free = std::max(failures.next_free, answered_at + delay_of(failures.count));
+// One of the answers for newcomers: kNewcomersMax at once, and as many in each delay_max.
+bool LoginGuard::take_newcomers(Account& account, MonoTime now) const noexcept {
+  const Duration apart = options_.delay_max / kNewcomersMax;
+  const MonoTime end = std::max(now, account.newcomers_next_free) + apart;
+  if (end - now > options_.delay_max) return false;
+  account.newcomers_next_free = end;
+  return true;
+}
+
+void LoginGuard::take_as_known(Attempt& attempt) {
+  if (attempt.pair_turn) return;
+  pairs_.find(attempt.pair, [&](Pair& pair) {
+    const Turn turn = take(pair.failures, attempt.begun_at);
+    attempt.pair_turn = turn.taken;
+    attempt.refused = turn.refused;
+    attempt.right_at = turn.at;
+  });
+}
+
+void LoginGuard::take_as_stranger(Attempt& attempt) {
+  const MonoTime now = attempt.begun_at;
+  Turn source{.at = now};
+  if (!attempt.source_turn) {
+    sources_.find(attempt.source, [&](Failures& failures) {
+      source = take(failures, now);
+      attempt.newcomer = failures.count <= options_.free_failures;
+    });
+    attempt.source_turn = source.taken;
+  }
+  Turn account{.at = now};
+  if (!source.refused && !attempt.account_turn) {
+    accounts_.find(attempt.account, [&](Account& entry) {
+      account = take(entry.failures, now);
+      if (!account.refused || !attempt.newcomer || !take_newcomers(entry, now)) return;
+      // As late as a refusal: what the account's row looks like is not to be told.
+      account = {.at = now + options_.delay_max, .taken = true};
+      attempt.newcomers_turn = true;
+    });
+    attempt.account_turn = account.taken;
+  }
+  if (account.refused && source.taken) give_back_source(attempt, source);
+  attempt.refused = attempt.refused || source.refused || account.refused;
+  attempt.wrong_at = std::max({attempt.wrong_at, source.at, account.at});
+}
+
+// The account had no turn: others of the source need not wait for nothing.
+void LoginGuard::give_back_source(const Attempt& attempt, const Turn& turn) {
+  sources_.find(attempt.source, [&](Failures& failures) {
+    if (failures.next_free == turn.end) failures.next_free = turn.at;
+  });
 }
 
 LoginGuard::Attempt LoginGuard::begin(const KeyedDigest& source, const KeyedDigest& account,
                                       const KeyedDigest& pair, MonoTime now) {
-  Attempt attempt{.source = source, .account = account, .pair = pair};
+  Attempt attempt{.source = source, .account = account, .pair = pair, .begun_at = now};
   attempt.right_at = attempt.wrong_at = now;
   if (off()) return attempt;
-  Duration wait{};
-  const auto look = [&](Failures& failures) { wait = std::max(wait, reserve(failures, now)); };
-  sources_.find(source, look);
-  accounts_.find(account, look);
-  attempt.refused = wait > options_.delay_max;
-  attempt.wrong_at = now + std::min(wait, options_.delay_max);
-  bool known = false;
-  pairs_.find(pair, [&](Pair& entry) {
-    if (entry.known_until <= now) return;
-    known = true;
-    attempt.right_at = now + std::min(reserve(entry.failures, now), options_.delay_max);
-  });
-  if (!known) attempt.right_at = attempt.wrong_at;
-  attempt.wrong_at = std::max(attempt.wrong_at, attempt.right_at);
-  attempt.verify = known || !attempt.refused;
+  pairs_.find(pair, [&](Pair& entry) { attempt.known = entry.known_until > now; });
+  if (attempt.known) {
+    take_as_known(attempt);
+    attempt.wrong_at = attempt.right_at;
+  } else {
+    take_as_stranger(attempt);
+    attempt.right_at = attempt.wrong_at;
+  }
+  attempt.verify = !attempt.refused;
   return attempt;
 }
 
-MonoTime LoginGuard::finish(const Attempt& attempt, bool right, MonoTime now) {
-  if (off()) return now;
-  if (right) {
+LoginGuard::Answer LoginGuard::finish(const Attempt& begun, bool right, MonoTime now) {
+  if (off()) return {.at = now};
+  Attempt attempt = begun;
+  if (attempt.known) take_as_known(attempt);
+  // A known pair that is right is none of the strangers' business, and takes none of their turns.
+  if (!attempt.known || !right) take_as_stranger(attempt);
+  if (!attempt.known) attempt.right_at = attempt.wrong_at;
+  const MonoTime at = std::max({now, attempt.right_at, right ? now : attempt.wrong_at});
+  if (!right) {
+    punish(attempt, at, now);
+  } else if (!attempt.refused) {
     const auto left = [now](Pair& pair) {
       return static_cast<std::uint64_t>(
           std::max<std::int64_t>(0, (pair.known_until - now).count()));
     };
-    pairs_.with(attempt.pair, left,
-                [now](Pair& pair) { pair = {.known_until = now + kPairLifetime, .failures = {}}; });
-    return std::max(attempt.right_at, now);
+    pairs_.with(attempt.pair, left, [&](Pair& pair) {
+      pair.known_until = now + kPairLifetime;
+      pair.failures.count = std::min(pair.failures.count, options_.free_failures);
+      pair.failures.next_free = {};
+    });
   }
-  const MonoTime answered_at = std::max(attempt.wrong_at, now);
+  return {.at = at, .refused = attempt.refused};
+}
+
+void LoginGuard::count(Failures& failures, MonoTime now) const noexcept {
+  forget(failures, now);
+  if (failures.count == 0) failures.since = now;
+  failures.count = std::min(failures.count + 1, kFailuresMax);
+}
+
+// The next answer waits behind the one that is given now.
+void LoginGuard::occupy(Failures& failures, MonoTime answered_at) const noexcept {
+  failures.next_free = std::max(failures.next_free, answered_at + delay_of(failures.count));
+}
+
+// Every failure counts. Nobody waits behind an answer that says nothing about the password, nor
+// those with the account's ordinary turns behind a newcomer.
+void LoginGuard::punish(const Attempt& attempt, MonoTime answered_at, MonoTime now) {
+  const auto add = [&](Failures& failures, bool in_its_row) {
+    count(failures, now);
+    if (in_its_row && !attempt.refused) occupy(failures, answered_at);
+  };
   const auto worth = [&](Failures& failures) {
     forget(failures, now);
     return std::uint64_t{failures.count};
   };
-  const auto count = [&](Failures& failures) { punish(failures, answered_at, now); };
-  sources_.with(attempt.source, worth, count);
-  accounts_.with(attempt.account, worth, count);
-  pairs_.find(attempt.pair, [&](Pair& pair) { punish(pair.failures, answered_at, now); });
-  return answered_at;
+  sources_.with(attempt.source, worth, [&](Failures& failures) { add(failures, true); });
+  accounts_.with(
+      attempt.account, [&](Account& account) { return worth(account.failures); },
+      [&](Account& account) { add(account.failures, !attempt.newcomers_turn); });
+  pairs_.find(attempt.pair, [&](Pair& pair) { add(pair.failures, true); });
 }
 
 }  // namespace postern::policy

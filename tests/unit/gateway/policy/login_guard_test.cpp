@@ -5,42 +5,16 @@
 #include <vector>
 
 #include "gateway/policy/gateway_policy.hpp"
+#include "tests/unit/gateway/policy/logins.hpp"
 #include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::policy {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-class Logins : public ::testing::Test {
- protected:
-  static KeyedDigest digest(std::uint64_t kind, std::uint64_t number) {
-    return {.high = kind << 32 | number, .low = number};
-  }
-  LoginGuard::Attempt begin(std::uint64_t source, std::uint64_t account) {
-    return guard.begin(digest(1, source), digest(2, account), digest(3, source * 1000 + account),
-                       now);
-  }
-  /// How long the answer to a login waits.
-  Duration login(std::uint64_t source, std::uint64_t account, bool right) {
-    const LoginGuard::Attempt attempt = begin(source, account);
-    if (!attempt.verify) return attempt.wrong_at - now;
-    return guard.finish(attempt, right, now) - now;
-  }
-  /// Fails, waits for the answer, and so on.
-  void fail(std::uint64_t source, std::uint64_t account, int times) {
-    for (int i = 0; i < times; ++i) now += login(source, account, false);
-  }
-
-  LoginGuard guard{{.free_failures = 3,
-                    .first_delay = seconds(1),
-                    .delay_max = seconds(10),
-                    .half_life = minutes(15),
-                    .entries_max = 256}};
-  MonoTime now{std::chrono::hours(100)};
-};
+using test::Logins;
 
 TEST_F(Logins, AfterThreeFreeFailuresTheDelayDoublesToItsMaximum) {
   std::vector<std::int64_t> waits;
@@ -56,7 +30,7 @@ TEST_F(Logins, TheRightPasswordOfAPenalisedSourceWaitsToo) {
   fail(1, 1, 5);
   const LoginGuard::Attempt attempt = begin(1, 2);
   EXPECT_TRUE(attempt.verify);
-  const Duration wait = guard.finish(attempt, true, now) - now;
+  const Duration wait = guard.finish(attempt, true, now).at - now;
   EXPECT_GE(wait, seconds(1));
   EXPECT_LE(wait, seconds(4));
 }
@@ -101,7 +75,9 @@ TEST_F(Logins, TheOwnerIsNotLockedOutWhereHeLoggedInBefore) {
   for (int i = 0; i < 50; ++i) begin(5, 3);
   const LoginGuard::Attempt attempt = begin(5, 1);
   EXPECT_TRUE(attempt.verify);
-  EXPECT_EQ(guard.finish(attempt, true, now), now);
+  const LoginGuard::Answer answer = guard.finish(attempt, true, now);
+  EXPECT_EQ(answer.at, now);
+  EXPECT_FALSE(answer.refused);
 }
 
 TEST_F(Logins, WrongPasswordsDoNotTellWhoLoggedInFromHere) {
@@ -110,13 +86,13 @@ TEST_F(Logins, WrongPasswordsDoNotTellWhoLoggedInFromHere) {
   now += seconds(60);
   for (int i = 0; i < 20; ++i) {
     // Accounts nobody knows, and the known one, asked in the same moment by the same network.
-    const LoginGuard::Attempt stranger = begin(5, std::uint64_t(100 + i));
-    const LoginGuard::Attempt known = begin(5, 1);
-    EXPECT_GE(known.wrong_at, stranger.wrong_at);
-    EXPECT_LE(known.wrong_at - now, seconds(10));
+    const LoginGuard::Answer stranger = answer(5, std::uint64_t(100 + i), false);
+    const LoginGuard::Answer known = answer(5, 1, false);
+    EXPECT_GE(known.at, stranger.at);
+    EXPECT_LE(known.at - now, kDelayMax);
     if (stranger.refused) {
       EXPECT_TRUE(known.refused) << "both are told to try again later, at the same time";
-      EXPECT_EQ(known.wrong_at, stranger.wrong_at);
+      EXPECT_EQ(known.at, stranger.at);
     }
   }
 }
@@ -132,7 +108,7 @@ TEST_F(Logins, OffIsOff) {
   for (int i = 0; i < 100; ++i) {
     const auto attempt = off.begin(digest(1, 1), digest(2, 2), digest(3, 3), now);
     EXPECT_TRUE(attempt.verify);
-    EXPECT_EQ(off.finish(attempt, false, now), now);
+    EXPECT_EQ(off.finish(attempt, false, now).at, now);
   }
   EXPECT_EQ(off.sources(), 0U);
 }
@@ -140,9 +116,55 @@ TEST_F(Logins, OffIsOff) {
 TEST_F(Logins, MemoryIsBoundedAndThoseWhoFailedMostStay) {
   fail(1, 1, 8);
   for (std::uint64_t i = 0; i < 20'000; ++i) login(1000 + i, 1000 + i, false);
-  EXPECT_LE(guard.sources(), 256U);
-  EXPECT_LE(guard.accounts(), 256U);
+  EXPECT_LE(guard.sources(), 4096U);
+  EXPECT_LE(guard.accounts(), 4096U);
   EXPECT_GE(login(1, 77, false), seconds(1));
+}
+
+TEST_F(Logins, OneSourcesRefusalsDoNotUseUpTheAccountsTurns) {
+  fail(1, 7, 8);
+  for (int i = 0; i < 1000; ++i) begin(1, 7);
+  ASSERT_FALSE(begin(1, 7).verify);
+  // Its turns are not far, so that they leave one for a source with failures of its own.
+  fail(2, 8, 4);
+  now += seconds(10);
+  EXPECT_TRUE(begin(2, 7).verify);
+}
+
+TEST_F(Logins, AnAccountWithoutATurnGivesTheSourcesBack) {
+  for (std::uint64_t source = 100; source < 140; ++source) fail(source, 7, 1);
+  fail(1, 9, 5);
+  now += seconds(30);
+  const MonoTime free = begin(1, 50).wrong_at;
+  EXPECT_EQ(free, now) << "and the next one is free two seconds later";
+  for (std::uint64_t source = 200; begin(source, 7).verify; ++source) ASSERT_LT(source, 300U);
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(begin(1, 7).verify);
+  EXPECT_EQ(begin(1, 51).wrong_at, now + seconds(2));
+}
+
+TEST_F(Logins, GuessesThatAreVerifiedTogetherLearnNoMoreThanOneAfterTheOther) {
+  // Four are free, and the penalty's turns are 0, 1, 3 and 7 seconds after the first.
+  EXPECT_LE(guess_at_once(1, 7, 100), 8);
+  EXPECT_FALSE(begin(1, 7).verify);
+}
+
+TEST_F(Logins, ARightPasswordAmongTooManyGuessesIsNotTold) {
+  std::vector<LoginGuard::Attempt> begun;
+  for (int i = 0; i < 100; ++i) begun.push_back(begin(1, 7));
+  for (int i = 0; i < 99; ++i) guard.finish(begun[std::size_t(i)], false, now);
+  EXPECT_TRUE(begun.back().verify) << "nothing was known when it began";
+  const LoginGuard::Answer last = guard.finish(begun.back(), true, now);
+  EXPECT_TRUE(last.refused);
+  EXPECT_EQ(last.at, now + kDelayMax);
+  EXPECT_EQ(guard.known_pairs(), 0U);
+}
+
+TEST_F(Logins, RightPasswordsTogetherAreNoGuesses) {
+  for (std::uint64_t account = 1; account <= 200; ++account) {
+    const LoginGuard::Answer one = answer(1, account, true);
+    EXPECT_EQ(one.at, now) << "an office after a restart";
+    EXPECT_FALSE(one.refused);
+  }
 }
 
 TEST_F(Logins, GatewayPolicyKnowsNetworksAndNamesInAnyCase) {
@@ -158,12 +180,39 @@ TEST_F(Logins, GatewayPolicyKnowsNetworksAndNamesInAnyCase) {
   EXPECT_EQ(one.source, attempt("2001:db8::2", "bob@example.org").source);
   EXPECT_NE(one.source, attempt("2001:db8:0:1::2", "bob@example.org").source);
   store::AuthOutcome wrong{.kind = store::AuthOutcome::Kind::bad_credentials};
-  EXPECT_EQ(shared.finish_login(one, wrong, now), now);
+  EXPECT_EQ(shared.finish_login(one, wrong, now).at, now);
   EXPECT_EQ(wrong.kind, store::AuthOutcome::Kind::bad_credentials);
   store::AuthOutcome right{.kind = store::AuthOutcome::Kind::ok, .name = "alice@example.org"};
   const auto two = attempt("2001:db8::1", "alice@example.org");
-  EXPECT_EQ(shared.finish_login(two, right, now), now + seconds(1));
+  EXPECT_EQ(shared.finish_login(two, right, now).at, now + seconds(1));
   EXPECT_EQ(right.kind, store::AuthOutcome::Kind::ok);
+}
+
+TEST_F(Logins, GatewayPolicyForgetsTheOutcomeOfALoginThatIsRefused) {
+  config::GatewaySettings settings;
+  settings.login_failures_free = 0;
+  GatewayPolicy shared(settings, 1);
+  const smtp::test::FakeDirectory directory;
+  const auto attempt = [&] {
+    return shared.begin_login("192.0.2.1", "alice@example.org", directory, now);
+  };
+  const std::vector<LoginGuard::Attempt> together{attempt(), attempt(), attempt(), attempt(),
+                                                  attempt(), attempt(), attempt()};
+  for (std::size_t i = 0; i + 1 < together.size(); ++i) {
+    store::AuthOutcome wrong{.kind = store::AuthOutcome::Kind::bad_credentials};
+    shared.finish_login(together[i], wrong, now);
+  }
+  store::AuthOutcome right{
+      .kind = store::AuthOutcome::Kind::ok, .account = store::AccountId{3}, .name = "alice"};
+  EXPECT_TRUE(shared.finish_login(together.back(), right, now).refused);
+  EXPECT_EQ(right.kind, store::AuthOutcome::Kind::unavailable);
+  EXPECT_EQ(right.account, store::AccountId{});
+  EXPECT_EQ(right.name, "");
+  const LoginGuard::Attempt late = attempt();
+  EXPECT_FALSE(late.verify);
+  store::AuthOutcome none{.kind = store::AuthOutcome::Kind::ok};
+  EXPECT_TRUE(shared.finish_login(late, none, now).refused);
+  EXPECT_EQ(none.kind, store::AuthOutcome::Kind::unavailable);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "gateway/core.hpp"
+#include "gateway/login_keeper.hpp"
 #include "gateway/metric_ids.hpp"
 #include "gateway/store_service.hpp"
 #include "runtime/log.hpp"
@@ -126,6 +127,8 @@ void add_policy_metrics(GatewayShared& shared) {
       [](policy::GatewayPolicy& p) { return p.logins().sources(); });
   add("postern_login_accounts_remembered", "Names with failed logins", metrics::Kind::gauge,
       [](policy::GatewayPolicy& p) { return p.logins().accounts(); });
+  add("postern_login_networks_known", "Pairs of an account and a network it has logged in from",
+      metrics::Kind::gauge, [](policy::GatewayPolicy& p) { return p.logins().known_pairs(); });
   add("postern_smtp_rate_keys_forgotten_total", "Keys pushed out of the full table of rates",
       metrics::Kind::counter, [](policy::GatewayPolicy& p) { return p.rates().keys_forgotten(); });
 }
@@ -189,6 +192,7 @@ Result<int> run(const config::DaemonStart& start) {
     return std::unexpected(opened.error());
   }
   log_recovery(shared.engine->stats());
+  restore_logins(shared);
   add_store_metrics(shared);
   shared.metrics->add_reader(
       {"postern_smtp_tls_certificate_expires_seconds",
@@ -222,6 +226,7 @@ Result<int> run(const config::DaemonStart& start) {
                       .periodic = [&] { shared.tls->rotate_tickets(**group); },
                       .period = shared.tls->rotation_period()});
   shared.workers.reset();
+  save_logins(shared);
   shared.engine->close();
   log::event(Level::info, "gateway.stopped", {});
   return process::kExitOk;

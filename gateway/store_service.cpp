@@ -47,6 +47,8 @@ Result<void> StoreService::start(EventLoop& loop, metrics::Cells& cells) {
   loop.timers().arm(*view_timer_, loop.now().mono + kViewInterval);
   retention_ = std::make_unique<RetentionJob>(shared_, loop, cells);
   retention_->start();
+  login_keeper_ = std::make_unique<LoginKeeper>(shared_, loop);
+  login_keeper_->start();
   return {};
 }
 
@@ -107,6 +109,7 @@ void StoreService::begin_drain() {
   listener_->stop();
   loop_->timers().disarm(*view_timer_);
   retention_->stop();
+  login_keeper_->stop();
   ::unlink(shared_.settings.store.socket.c_str());
   // Each may end its connection, so a visit does one thing.
   connections_.for_each([](ServiceConnection& connection) { connection.answer_held_logins(); });
@@ -114,7 +117,8 @@ void StoreService::begin_drain() {
 }
 
 bool StoreService::drained() const {
-  return !listener_ || (listener_->stopped() && connections_.empty() && retention_->stopped());
+  return !listener_ || (listener_->stopped() && connections_.empty() && retention_->stopped() &&
+                        login_keeper_->stopped());
 }
 
 void StoreService::abort_all() {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "gateway/login_delay.hpp"
+#include "gateway/login_keeper.hpp"
 #include "gateway/retention_job.hpp"
 #include "gateway/shared.hpp"
 #include "runtime/connection_set.hpp"
@@ -55,6 +56,7 @@ class StoreService {
   ConnectionSet<ServiceConnection> connections_;
   std::unique_ptr<Timer> view_timer_;
   std::unique_ptr<RetentionJob> retention_;
+  std::unique_ptr<LoginKeeper> login_keeper_;
   LoginDelay login_delay_;
   bool draining_ = false;
 

@@ -60,6 +60,19 @@ class KeyedTable {
     return false;
   }
 
+  /// Calls `look(key, value)` for every entry, a set's lock at a time: entries that come and go
+  /// meanwhile may be seen or not.
+  template <class Look>
+  void for_each(Look&& look) {
+    for (std::size_t index = 0; index < sets_.size(); ++index) {
+      const std::lock_guard lock(locks_[index % kLocks].mutex);
+      if (!sets_[index]) continue;
+      for (Entry& entry : sets_[index]->entries) {
+        if (entry.used) look(entry.key, entry.value);
+      }
+    }
+  }
+
   /// Entries that were pushed out while they held something. Any thread.
   std::uint64_t evictions() const noexcept { return evictions_.load(std::memory_order_relaxed); }
   /// Entries that were ever made and are still there, held something or not. Any thread.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "gateway/policy/login_memory.hpp"
+
 namespace postern::policy {
 
 namespace {
@@ -72,7 +74,7 @@ LoginGuard::Attempt GatewayPolicy::begin_login(std::string_view address, std::st
   const KeyedDigest source = hash_(kind_of(Counted::login_source, 0), pair);
   pair += name;
   return logins_.begin(source, hash_(kind_of(Counted::login_account, 0), name),
-                       hash_(kind_of(Counted::login_pair, 0), pair), now);
+                       pair_hash_(kind_of(Counted::login_pair, 0), pair), now);
 }
 
 LoginGuard::Answer GatewayPolicy::finish_login(const LoginGuard::Attempt& attempt,
@@ -86,6 +88,19 @@ LoginGuard::Answer GatewayPolicy::finish_login(const LoginGuard::Attempt& attemp
   // Nothing of a right password's outcome may stay behind.
   if (answer.refused) outcome = {};
   return answer;
+}
+
+std::string GatewayPolicy::save_logins(Now now) {
+  return encode({.keys = pair_hash_.keys(), .known = logins_.known(kLoginsSavedMax, now.mono)},
+                now.unix_ms);
+}
+
+Result<void> GatewayPolicy::restore_logins(std::string_view octets, Now now) {
+  const auto memory = decode_login_memory(octets, now.unix_ms);
+  if (!memory) return std::unexpected(memory.error());
+  pair_hash_ = KeyedHash(memory->keys);
+  for (const LoginGuard::Known& known : memory->known) logins_.remember(known, now.mono);
+  return {};
 }
 
 }  // namespace postern::policy

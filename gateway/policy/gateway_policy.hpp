@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "gateway/policy/tarpit_memory.hpp"
 #include "runtime/ip_address.hpp"
 #include "runtime/keyed_hash.hpp"
+#include "runtime/result.hpp"
 #include "store/authenticator.hpp"
 #include "store/config/settings.hpp"
 #include "store/directory.hpp"
@@ -73,6 +75,12 @@ class GatewayPolicy {
   LoginGuard::Answer finish_login(const LoginGuard::Attempt& attempt, store::AuthOutcome& outcome,
                                   MonoTime now);
 
+  /// Which networks accounts have logged in from, as octets for login_memory.hpp's file. Any
+  /// thread; walks through the whole table.
+  std::string save_logins(Now now);
+  /// Start-up only: they are known again. corrupted: those octets are nothing of save_logins().
+  Result<void> restore_logins(std::string_view octets, Now now);
+
   /// What back pressure demands now. One load of a line that is seldom written.
   PressureAction pressure() const noexcept { return pressure_.load(std::memory_order_relaxed); }
   void set_pressure(PressureAction action) noexcept {
@@ -89,6 +97,7 @@ class GatewayPolicy {
   ListenerRate rate(const config::RateLimits& limits, Counted counted);
 
   const KeyedHash hash_;
+  KeyedHash pair_hash_;  // its own, since its keys are kept with the digests
   std::vector<std::pair<config::RateLimits, std::unique_ptr<RateWindows>>> windows_;
   RateLimiter rates_;
   TarpitMemory tarpit_;

@@ -1,6 +1,7 @@
 #include "gateway/policy/login_guard.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace postern::policy {
 
@@ -9,6 +10,8 @@ namespace {
 // How long a network stays known to an account: longer than a holiday, shorter than most leases of
 // an address.
 constexpr Duration kPairLifetime = std::chrono::days(30);
+// A day less of that is not worth a write of the file.
+constexpr Duration kWorthKeeping = std::chrono::days(1);
 // Beyond this the delay is at its longest anyway; it keeps the count from taking days to forget.
 constexpr std::uint32_t kFailuresMax = 64;
 
@@ -125,17 +128,41 @@ LoginGuard::Answer LoginGuard::finish(const Attempt& begun, bool right, MonoTime
   if (!right) {
     punish(attempt, at, now);
   } else if (!attempt.refused) {
-    const auto left = [now](Pair& pair) {
-      return static_cast<std::uint64_t>(
-          std::max<std::int64_t>(0, (pair.known_until - now).count()));
-    };
-    pairs_.with(attempt.pair, left, [&](Pair& pair) {
-      pair.known_until = now + kPairLifetime;
-      pair.failures.count = std::min(pair.failures.count, options_.free_failures);
-      pair.failures.next_free = {};
-    });
+    know(attempt.pair, kPairLifetime, now);
   }
   return {.at = at, .refused = attempt.refused};
+}
+
+void LoginGuard::know(const KeyedDigest& key, Duration left, MonoTime now) {
+  const auto worth = [now](Pair& pair) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, (pair.known_until - now).count()));
+  };
+  pairs_.with(key, worth, [&](Pair& pair) {
+    if (now + left - pair.known_until >= kWorthKeeping) {
+      known_changes_.fetch_add(1, std::memory_order_relaxed);
+    }
+    pair.known_until = now + left;
+    pair.failures.count = std::min(pair.failures.count, options_.free_failures);
+    pair.failures.next_free = {};
+  });
+}
+
+std::vector<LoginGuard::Known> LoginGuard::known(std::size_t max, MonoTime now) {
+  std::vector<Known> all;
+  pairs_.for_each([&](const KeyedDigest& pair, const Pair& entry) {
+    if (entry.known_until > now) all.push_back({.pair = pair, .left = entry.known_until - now});
+  });
+  if (all.size() > max) {
+    const auto end = all.begin() + static_cast<std::ptrdiff_t>(max);
+    std::ranges::nth_element(all, end, std::greater{}, &Known::left);
+    all.erase(end, all.end());
+  }
+  return all;
+}
+
+void LoginGuard::remember(const Known& known, MonoTime now) {
+  if (off() || known.left <= Duration::zero()) return;
+  know(known.pair, std::min(known.left, kPairLifetime), now);
 }
 
 void LoginGuard::count(Failures& failures, MonoTime now) const noexcept {

@@ -2,8 +2,9 @@
 // longer.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <string_view>
+#include <vector>
 
 #include "runtime/keyed_table.hpp"
 #include "runtime/time.hpp"
@@ -78,6 +79,20 @@ class LoginGuard {
   /// It was right or wrong. Not for attempts that were not to be verified.
   Answer finish(const Attempt& attempt, bool right, MonoTime now);
 
+  /// A pair that has logged in, and how long it stays known.
+  struct Known {
+    KeyedDigest pair;
+    Duration left{};
+  };
+  /// All that are known, those with the longest time first if there are more than `max`.
+  std::vector<Known> known(std::size_t max, MonoTime now);
+  /// Start-up: a pair is known from before. `left` is at most as long as that of a login now.
+  void remember(const Known& known, MonoTime now);
+  /// Rises when known() has something new that is worth keeping: a pair, or a day more of one.
+  std::uint64_t known_changes() const noexcept {
+    return known_changes_.load(std::memory_order_relaxed);
+  }
+
   bool off() const noexcept { return options_.delay_max <= Duration::zero(); }
   std::uint64_t sources() const noexcept { return sources_.entries(); }
   std::uint64_t accounts() const noexcept { return accounts_.entries(); }
@@ -108,6 +123,7 @@ class LoginGuard {
   void forget(Failures& failures, MonoTime now) const noexcept;
   Turn take(Failures& failures, MonoTime now) const noexcept;
   bool take_newcomers(Account& account, MonoTime now) const noexcept;
+  void know(const KeyedDigest& pair, Duration left, MonoTime now);
   void take_as_known(Attempt& attempt);
   void take_as_stranger(Attempt& attempt);
   void give_back_source(const Attempt& attempt, const Turn& turn);
@@ -119,6 +135,7 @@ class LoginGuard {
   KeyedTable<Failures> sources_;
   KeyedTable<Account> accounts_;
   KeyedTable<Pair> pairs_;  // of those that have logged in, and only them
+  std::atomic<std::uint64_t> known_changes_{0};
 };
 
 }  // namespace postern::policy

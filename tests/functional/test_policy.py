@@ -1,5 +1,6 @@
 """Limits that remember a client beyond its connection, on two cores: rates and the tarpit."""
 
+import pathlib
 import re
 import shutil
 import tempfile
@@ -255,6 +256,64 @@ def test_an_owner_is_not_locked_out_where_he_logged_in_before(limited):
     delayed = metric(server, 'postern_login_penalties_total{outcome="delayed"}')
     assert timed_login(server, user, PASSWORD)[0] == 235
     assert metric(server, 'postern_login_penalties_total{outcome="delayed"}') == delayed
+
+
+def test_an_owner_is_known_on_his_network_after_a_restart(limited):
+    server = limited({}, **LOGIN_PENALTIES)
+    user = server.add_user()
+    assert timed_login(server, user, PASSWORD)[0] == 235
+    server.stop("gateway")
+    server.start("gateway")
+    assert metric(server, "postern_login_networks_known") == 1
+    for source in ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"):
+        timed_login(server, user, "wrong", source=source)
+    delayed = metric(server, 'postern_login_penalties_total{outcome="delayed"}')
+    assert delayed >= 1
+    assert timed_login(server, user, PASSWORD)[0] == 235
+    assert metric(server, 'postern_login_penalties_total{outcome="delayed"}') == delayed
+    assert "login.memory.failed" not in server.log_text("gateway")
+
+
+def test_a_gateway_starts_with_a_damaged_file_of_known_logins(limited):
+    server = limited({}, **LOGIN_PENALTIES)
+    user = server.add_user()
+    assert timed_login(server, user, PASSWORD)[0] == 235
+    server.stop("gateway")
+    path = pathlib.Path(server.state) / "store" / "known-logins"
+    assert path.stat().st_mode & 0o777 == 0o600
+    octets = path.read_bytes()
+    path.write_bytes(octets[:-1])
+    server.start("gateway")
+    wait_until(lambda: "login.memory.failed" in server.log_text("gateway"), 10, "the log says so")
+    assert timed_login(server, user, PASSWORD)[0] == 235
+    assert metric(server, "postern_login_networks_known") == 1
+
+
+def test_many_connections_beside_an_owner_are_refused_and_it_is_seen(limited):
+    server = limited({}, **LOGIN_PENALTIES)
+    user = server.add_user()
+    assert timed_login(server, user, PASSWORD)[0] == 235
+    codes = []
+    start = time.monotonic()
+
+    def guess(number):
+        codes.append(timed_login(server, user, f"secret-guess-{number}")[0])
+
+    for round_number in range(2):
+        guesses = [threading.Thread(target=guess, args=(f"{round_number}-{number}",))
+                   for number in range(12)]
+        for thread in guesses:
+            thread.start()
+        for thread in guesses:
+            thread.join()
+    # Three of the first are told at once, one has its turn within two seconds; then one in two.
+    most = 6 + (time.monotonic() - start) / 2
+    assert codes.count(535) + codes.count(454) == 24
+    assert 3 <= codes.count(535) <= most, codes
+    assert metric(server, 'postern_login_penalties_total{outcome="refused"}') == codes.count(454)
+    log = server.log_text("gateway")
+    assert log.count("login.refused") == codes.count(454)
+    assert user in log and "secret-guess" not in log
 
 
 def test_penalties_are_one_for_smtp_and_pop3(limited):

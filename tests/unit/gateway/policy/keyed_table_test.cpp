@@ -25,6 +25,20 @@ TEST(KeyedTable, FindsWhatWasPut) {
   EXPECT_EQ(table.entries(), 1U);
 }
 
+TEST(KeyedTable, ShowsEveryEntryOnce) {
+  KeyedTable<int> table(1024);
+  table.for_each([](const KeyedDigest&, int&) { FAIL() << "nothing is there"; });
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    table.with(key(i), kWorth, [&](int& value) { value = static_cast<int>(i); });
+  }
+  std::set<int> seen;
+  table.for_each([&](const KeyedDigest& digest, int& value) {
+    EXPECT_EQ(digest, key(static_cast<std::uint64_t>(value)));
+    EXPECT_TRUE(seen.insert(value).second);
+  });
+  EXPECT_EQ(seen.size(), 200U);
+}
+
 TEST(KeyedTable, FullSetGivesUpItsLeastValuableEntry) {
   KeyedTable<int> table(KeyedTable<int>::kWays);
   ASSERT_EQ(table.entries_max(), 16U);

@@ -104,10 +104,7 @@ void LoginKeeper::start() {
   loop_.timers().arm(timer_, loop_.now().mono + kSaveInterval);
 }
 
-void LoginKeeper::stop() {
-  stopping_ = true;
-  loop_.timers().disarm(timer_);
-}
+void LoginKeeper::stop() { loop_.timers().disarm(timer_); }
 
 void LoginKeeper::look() {
   loop_.timers().arm(timer_, loop_.now().mono + kSaveInterval);

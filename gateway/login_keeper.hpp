@@ -35,7 +35,6 @@ class LoginKeeper {
   EventLoop& loop_;
   std::uint64_t saved_changes_ = 0;  // of LoginGuard::known_changes()
   bool outstanding_ = false;
-  bool stopping_ = false;
   Timer timer_;
 };
 

@@ -1,8 +1,10 @@
 // What the SMTP session itself costs: one transaction on a connection that is kept open, 4 KiB of
-// mail, against a driver that answers at once. No socket, no store.
+// mail, against a driver that answers at once; with and without everything that limits, remembers
+// and edits. No socket, no store.
 //   smtp_session_bench                            time
 //   perf stat -e instructions:u smtp_session_bench --benchmark_filter=Transaction   instructions,
-//   all in
+//   all in; without counters: valgrind --tool=callgrind, twice, with different
+//   --benchmark_min_time=Nx, and the difference (README.md has what was seen)
 #include <benchmark/benchmark.h>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +12,9 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/duplicate_table.hpp"
+#include "gateway/metric_ids.hpp"
+#include "gateway/policy/client_policy.hpp"
 #include "gateway/smtp/data_reader.hpp"
 #include "gateway/smtp/session.hpp"
 #include "runtime/assert.hpp"
@@ -34,17 +39,45 @@ class OneDomain final : public store::Directory {
   std::vector<const store::Account*> accounts() const override { return {}; }
 };
 
+PeerFacts client() { return {.address = "192.0.2.1", .port = 4711, .local_address = "192.0.2.25"}; }
+
+// A listener on which nothing is off that a message can meet. The limits are out of reach.
+config::SmtpListenerSettings everything_on() {
+  config::SmtpListenerSettings listener;
+  constexpr std::uint64_t kNever = std::uint64_t{1} << 40;
+  listener.source_message_rate = {kNever, kNever, kNever, kNever};
+  listener.pipelining_strict = listener.add_missing_fields = listener.remove_bcc = true;
+  listener.hide_client_address = listener.sender_owned = listener.xclient = true;
+  listener.dsn = listener.require_tls = listener.mt_priority = listener.deliver_by = true;
+  listener.hold_max = std::chrono::hours(24);
+  listener.duplicate_window = std::chrono::minutes(15);
+  return listener;
+}
+
+// What all sessions of a gateway share, with the policies of one client.
+struct Policies {
+  explicit Policies(const config::SmtpListenerSettings& settings)
+      : shared(config::GatewaySettings{}, 2), listener(shared.add_listener(settings)) {}
+  policy::GatewayPolicy shared;
+  policy::ListenerPolicy listener;
+  metrics::Cells cells{gateway::kMetricCount};
+  policy::CorePolicy core{shared, 0, cells, 0, std::int64_t{1} << 30};
+  policy::ClientPolicy client{core, listener, ::client()};
+  gateway::DuplicateTable duplicates{65536, 1};
+};
+
 // Feeds a session and lets every message be durable at once.
 class Driver {
  public:
-  Driver()
+  explicit Driver(const config::SmtpListenerSettings& settings = {}, Policies* policies = nullptr)
       : ids_(0, 1'795'271'400'000),
-        session_(SmtpProfile::make({}, "mx.example.com", false),
-                 PeerFacts{.address = "192.0.2.1", .port = 4711, .local_address = "192.0.2.25"},
-                 SmtpServices{.ids = &ids_,
-                              .observer = &observer_,
-                              .policy = nullptr,
-                              .directory = std::make_shared<OneDomain>()}) {
+        session_(
+            SmtpProfile::make(settings, "mx.example.com", false), client(),
+            SmtpServices{.ids = &ids_,
+                         .observer = &observer_,
+                         .policy = policies == nullptr ? nullptr : &policies->client,
+                         .directory = std::make_shared<OneDomain>(),
+                         .duplicates = policies == nullptr ? nullptr : &policies->duplicates}) {
     session_.on_open(now_);
     feed("EHLO client.example\r\n");
   }
@@ -101,6 +134,26 @@ void BM_Transaction(benchmark::State& state) {
   state.SetBytesProcessed(static_cast<std::int64_t>(mail.size()) * state.iterations());
 }
 BENCHMARK(BM_Transaction)->Arg(4 << 10)->Arg(64 << 10);
+
+// Each message has a Message-ID of its own, so that none is taken for one that is sent again.
+void BM_TransactionWithEveryPolicy(benchmark::State& state) {
+  const config::SmtpListenerSettings settings = everything_on();
+  Policies policies(settings);
+  Driver driver(settings, &policies);
+  std::string mail = mail_of(static_cast<std::size_t>(state.range(0))) + ".\r\n";
+  const std::size_t digits = mail.find("<1@") + 1;
+  mail.insert(digits, "000000000");
+  std::size_t replied = 0;
+  for (auto _ : state) {
+    for (std::size_t at = digits + 9; ++mail[--at] > '9';) mail[at] = '0';
+    replied += driver.feed(kEnvelope);
+    replied += driver.feed(mail);
+  }
+  benchmark::DoNotOptimize(replied);
+  POSTERN_ASSERT(driver.accepted() == state.iterations());
+  state.SetBytesProcessed(static_cast<std::int64_t>(mail.size()) * state.iterations());
+}
+BENCHMARK(BM_TransactionWithEveryPolicy)->Arg(4 << 10)->Arg(64 << 10);
 
 void BM_FindIrregular(benchmark::State& state) {
   const std::string mail = mail_of(16 << 10);

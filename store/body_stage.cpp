@@ -190,6 +190,7 @@ void BodyStage::stage(SpoolRequest& request) {
   if (request.abandon) return stage_abandon(request);
   if (health_.failed()) return refuse(request, SpoolOutcome::failed, health_.why());
   if (health_.disk_low()) return refuse(request, SpoolOutcome::no_space, "disk space is low");
+  if (health_.rows_stopped()) return refuse(request, SpoolOutcome::no_space, "mail/ has no space");
   if (raw(request.body) == 0) {
     // Ids are reserved in large blocks ahead of time; the row stage would have to be stuck for a
     // million messages.

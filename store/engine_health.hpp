@@ -16,6 +16,13 @@ class EngineHealthState {
   void set_disk_low(bool low) noexcept { disk_low_.store(low, std::memory_order_relaxed); }
   bool disk_low() const noexcept { return disk_low_.load(std::memory_order_relaxed); }
 
+  /// Row thread: mail/ takes nothing since its disk was full. The body stage then writes no bodies:
+  /// they could get no rows, and each would stay until the next start.
+  void set_rows_stopped(bool stopped) noexcept {
+    if (rows_stopped() != stopped) rows_stopped_.store(stopped, std::memory_order_relaxed);
+  }
+  bool rows_stopped() const noexcept { return rows_stopped_.load(std::memory_order_relaxed); }
+
   void set_failed(const std::string& why) {
     const std::lock_guard lock(mutex_);
     if (why_.empty()) why_ = why;
@@ -35,6 +42,7 @@ class EngineHealthState {
 
  private:
   std::atomic<bool> disk_low_{false};
+  std::atomic<bool> rows_stopped_{false};
   std::atomic<bool> failed_{false};
   mutable std::mutex mutex_;
   std::string why_;

@@ -22,10 +22,6 @@ constexpr std::size_t kGroupControlsMax = 1024;
 // Bodies between two writes of the low-water mark: what start-up has to look at after a crash.
 constexpr std::uint64_t kLowWaterStep = 4096;
 
-// Groups of arrivals between two fsyncs of mail/ under load: what start-up has to write again after
-// a power loss, some thousand messages.
-constexpr std::uint32_t kUnsyncedGroupsMax = 256;
-
 }  // namespace
 
 RowStage::RowStage(Database& database, EngineHealthState& health, RowInbox& inbox,
@@ -47,7 +43,7 @@ RowStage::RowStage(Database& database, EngineHealthState& health, RowInbox& inbo
       remembered_(options.remembered_mutations, options.remembered_for),
       ids_(start.counters),
       per_core_(options.cores),
-      applied_{.group = start.next_group},
+      progress_(start.next_group),
       clock_tick_(start.clock_tick),
       next_body_(raw(start.next_body)),
       settled_below_(raw(start.next_body)),
@@ -75,7 +71,7 @@ void RowStage::join() {
 
 void RowStage::run() {
   while (true) {
-    gate_.try_resume(read_clocks().mono);
+    health_.set_rows_stopped(!gate_.try_resume(read_clocks().mono));
     if (turn()) continue;
     if (inbox_.close_if_done()) break;
     sync_idle();
@@ -116,7 +112,6 @@ void RowStage::begin_group() {
   requests_.clear();
   deleted_.clear();
   undeliverable_.clear();
-  applied_moved_ = false;
 }
 
 void RowStage::stage_controls() {
@@ -206,9 +201,8 @@ void RowStage::stage_groups() {
     } else {
       stage_request(*body_group_.requests[body_group_next_++]);
       if (body_group_.number > 0) {
-        applied_ = {.group = body_group_.number,
-                    .index = static_cast<std::uint32_t>(body_group_next_)};
-        applied_moved_ = true;
+        progress_.move_to(
+            {.group = body_group_.number, .index = static_cast<std::uint32_t>(body_group_next_)});
       }
     }
   }
@@ -234,7 +228,7 @@ void RowStage::finish_body_group() {
     deleted_.push_back(body);
     batch_.remove(database_.meta(), schema::doomed_body_key(body));
   }
-  if (body_group_.number > 0) applied_ = {.group = body_group_.number + 1};
+  if (body_group_.number > 0) progress_.finish(body_group_.number);
   next_body_ = raw(body_group_.next_body);
   settled_below_ = raw(body_group_.settled_below);
   has_body_group_ = false;
@@ -242,9 +236,8 @@ void RowStage::finish_body_group() {
 
 void RowStage::stage_marks() {
   if (clock_due_) batch_.put(database_.rows(), schema::clock_key(clock_tick_ + 1), {});
-  if (applied_moved_) {
-    batch_.put(database_.meta(), schema::kAppliedKey, schema::encode_group_position(applied_));
-  }
+  const auto applied = schema::encode_group_position(progress_.position());
+  if (progress_.moved()) batch_.put(database_.meta(), schema::kAppliedKey, applied);
   if (next_body_ + kBodyIdBlock / 2 > ceiling_) {
     staged_ceiling_ = next_body_ + kBodyIdBlock;
     batch_.put(database_.meta(), schema::kBodyCeilingKey, schema::encode_u64(staged_ceiling_));
@@ -261,20 +254,23 @@ bool RowStage::must_sync() const noexcept {
   // Answers promise that the change is durable; the octets of a doomed body and the ids above an
   // old ceiling are used up at once.
   return closing_ || !answers_.empty() || batch_.dooms() || !undeliverable_.empty() ||
-         staged_ceiling_ != ceiling_ || unsynced_groups_ >= kUnsyncedGroupsMax;
+         staged_ceiling_ != ceiling_ || progress_.must_sync();
 }
 
 void RowStage::sync_idle() {
-  if (unsynced_groups_ == 0 || read_clocks().mono - oldest_unsynced_ < sync_after_) return;
-  // A failure shows in the health, and with the next group.
-  if (gate_.sync().ok()) rows_synced();
+  if (health_.failed() || gate_.stopped()) return;
+  if (!progress_.sync_due(read_clocks().mono, sync_after_)) return;
+  if (progress_.has_refusal()) {
+    begin_group();
+    stage_marks();
+    commit_group();
+  } else if (gate_.sync().ok()) {  // a failure shows in the health, and with the next group
+    rows_synced();
+  }
 }
 
 void RowStage::rows_synced() {
-  unsynced_groups_ = 0;
-  if (applied_.group == applied_synced_below_) return;
-  applied_synced_below_ = applied_.group;
-  bodies_->set_applied(applied_.group);
+  if (progress_.synced()) bodies_->set_applied(progress_.position().group);
 }
 
 void RowStage::commit_group() {
@@ -283,11 +279,14 @@ void RowStage::commit_group() {
   const bool sync = must_sync();
   rocksdb::Status status = batch_.commit(gate_, sync);
   // A change that changed nothing may have relied on rows that are not synced yet.
-  if (status.ok() && sync && batch_.empty() && unsynced_groups_ > 0) status = gate_.sync();
-  if (status.ok() && sync) {
+  if (status.ok() && sync && batch_.empty() && progress_.has_unsynced()) status = gate_.sync();
+  health_.set_rows_stopped(gate_.stopped());
+  if (!status.ok()) {
+    progress_.failed(before);
+  } else if (sync) {
     rows_synced();
-  } else if (status.ok() && unsynced_groups_++ == 0) {
-    oldest_unsynced_ = before;
+  } else {
+    progress_.written(before);
   }
   counters_.record_sync(read_clocks().mono - before);
   counters_.octets.add(octets);

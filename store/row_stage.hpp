@@ -21,10 +21,10 @@
 #include "store/expunge_collector.hpp"
 #include "store/mailbox_removal.hpp"
 #include "store/recovery.hpp"
-#include "store/redo_log.hpp"
 #include "store/remembered_replies.hpp"
 #include "store/row_batch.hpp"
 #include "store/row_inbox.hpp"
+#include "store/row_progress.hpp"
 #include "store/stage_counters.hpp"
 #include "store/write_gate.hpp"
 
@@ -70,7 +70,8 @@ class RowStage {
   /// redo record is.
   bool must_sync() const noexcept;
   void commit_group();
-  /// fsyncs rows that were written without, when there was no reason to for a while.
+  /// fsyncs rows that were written without, and settles refusals, when there was no reason to for a
+  /// while.
   void sync_idle();
   void rows_synced();
   void after_success();
@@ -123,11 +124,7 @@ class RowStage {
   std::vector<DoomedBody> undeliverable_;             // durable bodies that get no rows
   std::set<std::uint64_t> orphans_;                   // such bodies, until they are gone
 
-  schema::GroupPosition applied_;           // redo position of what is staged
-  std::uint64_t applied_synced_below_ = 0;  // groups the body stage knows to be synced
-  bool applied_moved_ = false;              // in this group
-  std::uint32_t unsynced_groups_ = 0;
-  MonoTime oldest_unsynced_{};
+  RowProgress progress_;
 
   std::uint64_t clock_tick_;
   bool clock_due_ = false;

@@ -29,8 +29,9 @@ rocksdb::Status WriteGate::judge(const rocksdb::Status& status) {
   return status;
 }
 
-void WriteGate::try_resume(MonoTime now) {
-  if (stopped_.ok() || now < next_try_ || health_.disk_low()) return;
+bool WriteGate::try_resume(MonoTime now) {
+  if (stopped_.ok()) return true;
+  if (now < next_try_ || health_.disk_low()) return false;
   next_try_ = now + std::chrono::seconds(1);
   const rocksdb::Status status = db_.Resume();
   if (status.ok()) {
@@ -38,6 +39,7 @@ void WriteGate::try_resume(MonoTime now) {
   } else if (!status.IsNoSpace() && !status.IsBusy()) {
     health_.set_failed(status.ToString());
   }
+  return stopped_.ok();
 }
 
 }  // namespace postern::store

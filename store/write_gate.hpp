@@ -21,8 +21,11 @@ class WriteGate {
   rocksdb::Status sync();
 
   /// Call once a turn: when a full disk has room again, asks RocksDB to resume, at most once a
-  /// second.
-  void try_resume(MonoTime now);
+  /// second. Whether the database runs.
+  bool try_resume(MonoTime now);
+
+  /// The disk was full and RocksDB does not go on yet: every write is refused.
+  bool stopped() const noexcept { return !stopped_.ok(); }
 
  private:
   rocksdb::Status judge(const rocksdb::Status& status);

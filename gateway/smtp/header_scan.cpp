@@ -9,34 +9,25 @@ namespace postern::smtp {
 
 namespace {
 
-// Kept of a line that arrives in pieces, and of a Received field. "by" comes behind the client's
-// name and address, some hundred octets in; what a sender puts further back is not our own trace
-// line.
+// Kept of a Received field. "by" comes behind the client's name and address, some hundred octets
+// in; what a sender puts further back is not our own trace line.
 constexpr std::size_t kKeptOctetsMax = 1024;
 
-constexpr std::string_view kReceived = "received";
+constexpr std::string_view kReceived = "RECEIVED";
+
+constexpr bool is_white(char c) noexcept { return c == ' ' || c == '\t'; }
+// RFC 5322 2.2: printable ASCII but the colon.
+constexpr bool is_name_octet(char c) noexcept { return c > ' ' && c < 0x7f && c != ':'; }
 
 void append_bounded(std::string& to, std::string_view octets) {
   to.append(octets.substr(0, kKeptOctetsMax - std::min(to.size(), kKeptOctetsMax)));
-}
-
-// The field name of a header line, empty if the line is no header field (RFC 5322 2.2; white space
-// before the colon is obsolete syntax that is still accepted).
-std::string_view field_name(std::string_view line) {
-  std::size_t end = 0;
-  while (end < line.size() && line[end] > ' ' && line[end] != ':' && line[end] != 0x7f) ++end;
-  std::size_t colon = end;
-  while (colon < line.size() && (line[colon] == ' ' || line[colon] == '\t')) ++colon;
-  if (colon == line.size() || line[colon] != ':') return {};
-  return line.substr(0, end);
 }
 
 }  // namespace
 
 void HeaderScan::start(std::string_view hostname) {
   hostname_ = hostname;
-  line_.clear();
-  line_octets_ = 0;
+  begin_line();
   received_.clear();
   in_received_ = false;
   done_ = false;
@@ -46,44 +37,89 @@ void HeaderScan::start(std::string_view hostname) {
 }
 
 std::size_t HeaderScan::feed(std::string_view octets) {
-  const auto* end = static_cast<const char*>(std::memchr(octets.data(), '\n', octets.size()));
-  if (end == nullptr) {
-    append_bounded(line_, octets);
-    line_octets_ += octets.size();
-    return octets.size();
-  }
-  const std::string_view rest = octets.substr(0, static_cast<std::size_t>(end - octets.data()) + 1);
-  if (line_octets_ == 0) {
-    end_line(rest, rest.size());
-  } else {
-    append_bounded(line_, rest);
-    end_line(line_, line_octets_ + rest.size());
-    line_.clear();
-    line_octets_ = 0;
-  }
-  return rest.size();
+  const auto* lf = static_cast<const char*>(std::memchr(octets.data(), '\n', octets.size()));
+  const std::size_t text =
+      lf == nullptr ? octets.size() : static_cast<std::size_t>(lf - octets.data());
+  take(octets.substr(0, text));
+  if (lf == nullptr) return text;
+  ++line_octets_;
+  end_line();
+  return text + 1;
 }
 
-// `line` is the whole line with CRLF, or its beginning when it is long.
-void HeaderScan::end_line(std::string_view line, std::uint64_t line_octets) {
-  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
-  if (!line.empty() && (line.front() == ' ' || line.front() == '\t')) {
-    octets_ += line_octets;
-    if (in_received_) append_bounded(received_, line);
+void HeaderScan::begin_line() {
+  part_ = Part::start;
+  line_octets_ = 0;
+  name_octets_ = 0;
+  name_fits_ = true;
+  value_.clear();
+  crs_ = 0;
+}
+
+// Octets of a line before its LF, any split of them.
+void HeaderScan::take(std::string_view octets) {
+  line_octets_ += octets.size();
+  while (!octets.empty() && part_ < Part::value) {
+    take_name_octet(octets.front());
+    octets.remove_prefix(1);
+  }
+  const bool kept = part_ == Part::value ? name_is_received() : part_ == Part::continuation;
+  if (kept) keep(octets);
+}
+
+// An octet before the colon. White space before it is obsolete syntax that is still accepted.
+void HeaderScan::take_name_octet(char c) {
+  if (part_ == Part::start && is_white(c)) {
+    part_ = Part::continuation;
+    value_.push_back(c);  // it parts the words on both sides
+  } else if (c == ':' && name_octets_ > 0) {
+    part_ = Part::value;
+  } else if (is_white(c)) {
+    part_ = Part::behind_name;
+  } else if (part_ == Part::behind_name || !is_name_octet(c)) {
+    part_ = Part::no_field;
+  } else {
+    part_ = Part::name;
+    const bool within = name_octets_ < kReceived.size();
+    name_fits_ = name_fits_ && within && text::upper(c) == kReceived[name_octets_];
+    ++name_octets_;
+  }
+}
+
+bool HeaderScan::name_is_received() const noexcept {
+  return name_fits_ && name_octets_ == kReceived.size();
+}
+
+// CRs at the end of a line are none of the field's; whether they are shows later.
+void HeaderScan::keep(std::string_view octets) {
+  const std::size_t last = octets.find_last_not_of('\r');
+  if (last == std::string_view::npos) {
+    crs_ += octets.size();
     return;
   }
-  end_field();
-  const std::string_view name = field_name(line);
-  if (name.empty()) {  // the empty line, or the body of a message without one
-    done_ = true;
-    return;
+  append_bounded(value_, std::string(std::min(crs_, kKeptOctetsMax), '\r'));
+  append_bounded(value_, octets.substr(0, last + 1));
+  crs_ = octets.size() - last - 1;
+}
+
+void HeaderScan::end_line() {
+  if (part_ == Part::continuation) {
+    octets_ += line_octets_;
+    if (in_received_) append_bounded(received_, value_);
+  } else {
+    end_field();
+    if (part_ != Part::value) {  // the empty line, or the body of a message without one
+      done_ = true;
+    } else {
+      octets_ += line_octets_;
+      in_received_ = name_is_received();
+      if (in_received_) {
+        ++hops_;
+        received_.swap(value_);
+      }
+    }
   }
-  octets_ += line_octets;
-  if (text::equal_folded(name, kReceived)) {
-    ++hops_;
-    in_received_ = true;
-    received_.assign(line.substr(line.find(':') + 1).substr(0, kKeptOctetsMax));
-  }
+  begin_line();
 }
 
 void HeaderScan::end_field() {
@@ -94,7 +130,7 @@ void HeaderScan::end_field() {
 
 void HeaderScan::finish() {
   if (done_) return;
-  if (line_octets_ > 0) end_line(line_, line_octets_);
+  if (line_octets_ > 0) end_line();
   end_field();
   done_ = true;
 }

@@ -9,8 +9,9 @@
 
 namespace postern::smtp {
 
-/// Fed with the message's octets in any split until done(). Holds one line's beginning and one
-/// Received field at most, both bounded.
+/// Fed with the message's octets in any split until done(): what it says never depends on the
+/// split. Lines and field names may be of any length. Holds a line's text and one Received field at
+/// most, both bounded.
 class HeaderScan {
  public:
   /// Forgets the last message. `hostname` is compared with the "by" of Received fields and stays
@@ -33,13 +34,34 @@ class HeaderScan {
   std::uint32_t local_hops() const noexcept { return local_hops_; }
 
  private:
-  void end_line(std::string_view line, std::uint64_t line_octets);
+  /// Where in a line the next octet is.
+  enum class Part : std::uint8_t {
+    start,
+    name,
+    behind_name,   // white space between name and colon
+    value,         // behind the colon
+    continuation,  // of the line before
+    no_field,
+  };
+
+  void begin_line();
+  void take(std::string_view octets);
+  void take_name_octet(char c);
+  void keep(std::string_view octets);
+  bool name_is_received() const noexcept;
+  void end_line();
   void end_field();
 
   std::string_view hostname_;
-  std::string line_;               // beginning of a line that was split across feeds
-  std::uint64_t line_octets_ = 0;  // all octets of it so far
-  std::string received_;           // value of the Received field that is being collected
+  // The line.
+  Part part_ = Part::start;
+  std::uint64_t line_octets_ = 0;
+  std::size_t name_octets_ = 0;
+  bool name_fits_ = true;  // its name so far is the beginning of "Received"
+  std::string value_;      // beginning of a continuation, or of a Received field's value
+  std::size_t crs_ = 0;    // behind it, perhaps of the line end
+  // The field, which may be several lines.
+  std::string received_;  // beginning of its value, if it is a Received field
   bool in_received_ = false;
   bool done_ = false;
   std::uint64_t octets_ = 0;

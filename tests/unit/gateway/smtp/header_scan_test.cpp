@@ -53,6 +53,42 @@ TEST(HeaderScan, LongLinesAreBounded) {
   EXPECT_EQ(scan_in_blocks(line + "\r\n", 200'000, true), (Outcome{line.size(), 1, 1, true}));
 }
 
+// However it is cut: the name, the value and the CRs in it may be longer than what is kept.
+TEST(HeaderScan, NoLengthOfAPartDependsOnTheCut) {
+  const auto expect_everywhere = [](const std::string& message, const Outcome& expected) {
+    for (const std::size_t block : {1, 2, 7, 1023, 1024, 1025, 1500, 4096, 1'000'000}) {
+      EXPECT_EQ(scan_in_blocks(message, block, true), expected)
+          << message.substr(0, 40) << " by " << block;
+    }
+  };
+  const std::string hop = "Received: by mx.example.org\r\n";
+  for (const std::size_t octets : {998, 1020, 1021, 1022, 1023, 1024, 1025, 1500, 5000}) {
+    const std::string run(octets, 'X');
+    const std::uint64_t size = octets + 6 + hop.size();
+    expect_everywhere(run + ": v\r\n" + hop + "\r\n", {size - 1, 1, 1, true});
+    expect_everywhere(run + std::string(octets, ' ') + ": v\r\n" + hop + "\r\n",
+                      {size + octets - 1, 1, 1, true});
+    expect_everywhere(run + "\r\n" + hop + "\r\n", {0, 0, 0, true});
+    const std::string crs(octets, '\r');
+    expect_everywhere("Received: by mx.example.org" + crs + "\r\n\r\n",
+                      {octets + hop.size(), 1, 1, true});
+    const std::string spaces(octets, ' ');
+    const bool reached = octets <= 1024 - std::string_view(" by mx.example.org;").size();
+    expect_everywhere("Received:" + spaces + " by mx.example.org; x\r\n\r\n",
+                      {hop.size() + octets + 3, 1, reached ? 1u : 0u, true});
+    expect_everywhere("Received:\r\n" + spaces + " by mx.example.org; x\r\n\r\n",
+                      {hop.size() + octets + 5, 1, reached ? 1u : 0u, true});
+  }
+}
+
+TEST(HeaderScan, ACarriageReturnWithinAValueIsPartOfIt) {
+  expect("Received: by mx.example.org\rx\r\n\r\n", {31, 1, 0, true});
+  expect("Received: by\r\n mx.example.org\r\r\n\r\n", {32, 1, 1, true});
+  expect("\rReceived: x\r\nReceived: y\r\n", {0, 0, 0, true});
+  expect("Received\r: x\r\nReceived: y\r\n", {0, 0, 0, true});
+  expect("Receive: x\r\nReceivedd: y\r\n: z\r\n", {26, 0, 0, true});
+}
+
 TEST(ReceivedBy, ReadsTheByClause) {
   EXPECT_TRUE(received_by(" from a (b [1.2.3.4]) by mx.example.org with SMTP", "mx.example.org"));
   EXPECT_TRUE(received_by("by mx.example.org(x);d", "mx.example.org"));

@@ -136,6 +136,31 @@ TEST(SmtpSplit, EverySplitIsChangedTheSame) {
   }
 }
 
+// What stands behind a line of any length is judged all the same.
+TEST(SmtpSplit, LongHeaderLinesAreJudgedTheSame) {
+  const std::string hop = "Received: by other\r\n";
+  const std::string long_hop = "Received: from " + std::string(3000, 'h') + "\r\n";
+  const std::string messages[] = {std::string(1500, 'X') + ": v\r\n" + hop + hop,
+                                  std::string(1500, 'X') + "\r\n" + hop + hop, long_hop + long_hop};
+  for (const std::string& message : messages) {
+    const std::string script =
+        "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n" + message +
+        "\r\nx\r\n.\r\n";
+    for (const std::size_t piece : {script.size(), std::size_t{1}, std::size_t{1000}}) {
+      auto profile = make_profile();
+      profile->hops_max = 1;
+      SmtpDriver driver(profile);
+      driver.open();
+      for (std::size_t at = 0; at < script.size(); at += piece) {
+        driver.feed(std::string_view(script).substr(at, piece));
+      }
+      const bool field = !message.starts_with("X") || message[1500] == ':';
+      EXPECT_EQ(codes(driver.take()), field ? "220 250 250 250 354 554" : "220 250 250 250 354 250")
+          << message.substr(1490, 20) << " by " << piece;
+    }
+  }
+}
+
 TEST(SmtpSplit, TheScriptsDoWhatTheyAreFor) {
   EXPECT_EQ(run({kScripts[0]}).messages.size(), 2U);
   EXPECT_EQ(codes(run({kScripts[0]}).replies), "220 250 250 250 354 250 250 250 550 354 250 221");

@@ -197,8 +197,10 @@ void SmtpSession::check_data_rate() {
   const auto grace_ms = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(c.profile->data_rate_grace).count());
   const bool enough = c.data_rate_octets * 1000 >= c.profile->data_octets_per_second_min * grace_ms;
-  // While the store has the message the client cannot send.
-  if (enough || c.wait == Wait::submit) return c.start_data_rate();
+  // While the store has the message, or another session stores the same one, the client cannot
+  // send.
+  const bool ours = c.wait == Wait::submit || c.wait == Wait::duplicate;
+  if (enough || ours) return c.start_data_rate();
   expire(EndReason::slow_data);
 }
 

@@ -1,6 +1,7 @@
 // Clients that talk too early, send a message too slowly, or run too far ahead of our replies.
 #include <gtest/gtest.h>
 
+#include "gateway/duplicate_table.hpp"
 #include "tests/unit/gateway/smtp/smtp_driver.hpp"
 
 namespace postern::smtp::test {
@@ -130,6 +131,27 @@ TEST(SmtpPace, OnlyMessagesHaveAPace) {
   driver.say("BDAT 2\r\n\r\n");  // refused: no sender
   driver.pass(seconds(1000));
   EXPECT_FALSE(driver.closed());
+}
+
+// It is all here, and another session is storing the same one: its client can send nothing more.
+TEST(SmtpPace, AMessageThatWaitsForItsDoubleIsNotSlow) {
+  gateway::DuplicateTable table(100, 1);
+  auto profile = paced();
+  profile->data_rate_grace = seconds(1);
+  profile->rules.duplicate_window = std::chrono::minutes(15);
+  SmtpDriver first(profile, &table);
+  SmtpDriver second(profile, &table);
+  for (SmtpDriver* driver : {&first, &second}) {
+    driver->hold_answers = true;
+    begin_message(*driver);
+    EXPECT_EQ(driver->say("BDAT 19 LAST\r\nMessage-ID: <1@x>\r\n"), "");
+  }
+  EXPECT_EQ(second.session.conversation().wait, Wait::duplicate);
+  second.pass(seconds(10));
+  EXPECT_FALSE(second.closed()) << second.take();
+  first.answer_submit(store::SpoolOutcome::durable);
+  second.pass(seconds(1));
+  EXPECT_EQ(codes(second.take()), "250");
 }
 
 TEST(SmtpPipeline, CommandsWaitUntilRepliesWereSent) {

@@ -38,6 +38,15 @@ struct alignas(kCacheLineOctets) DuplicateTable::Bucket {
     }
     return nullptr;
   }
+  /// The claim that was made with `id`; nullptr: it was not kept, or is given up. A message may
+  /// have been claimed again since, by another session.
+  Entry* claimed(const smtp::Fingerprint& message, std::string_view id) noexcept {
+    for (Entry& entry : entries) {
+      const bool fits = entry.state == Entry::State::claimed && entry.message == message;
+      if (fits && id == std::string_view(entry.id.data(), entry.id_octets)) return &entry;
+    }
+    return nullptr;
+  }
   /// For a new message: a free one, else one that is over, else the stored one that ends first.
   /// nullptr: all are being stored right now.
   Entry* room(MonoTime now) noexcept {
@@ -106,23 +115,20 @@ smtp::DuplicateMemory::Claim DuplicateTable::claim(const smtp::Fingerprint& mess
   return Claim::fresh;
 }
 
-void DuplicateTable::remember(const smtp::Fingerprint& message, Now now, Duration lifetime) {
+void DuplicateTable::remember(const smtp::Fingerprint& message, std::string_view id, Now now,
+                              Duration lifetime) {
   Bucket& bucket = bucket_of(message);
   const Holder held(bucket.taken);
-  Entry* const entry = bucket.find(message, now.mono);
+  Entry* const entry = bucket.claimed(message, id);
   if (entry == nullptr) return;
   entry->state = Entry::State::stored;
   entry->ends = now.mono + lifetime;
 }
 
-void DuplicateTable::release(const smtp::Fingerprint& message) {
+void DuplicateTable::release(const smtp::Fingerprint& message, std::string_view id) {
   Bucket& bucket = bucket_of(message);
   const Holder held(bucket.taken);
-  for (Entry& entry : bucket.entries) {
-    if (entry.state == Entry::State::claimed && entry.message == message) {
-      entry.state = Entry::State::free;
-    }
-  }
+  if (Entry* const entry = bucket.claimed(message, id)) entry->state = Entry::State::free;
 }
 
 }  // namespace postern::gateway

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "gateway/smtp/services.hpp"
 
@@ -33,8 +34,9 @@ class DuplicateTable final : public smtp::DuplicateMemory {
   ~DuplicateTable() override;
 
   Claim claim(const smtp::Fingerprint& message, std::string& id, Now now) override;
-  void remember(const smtp::Fingerprint& message, Now now, Duration lifetime) override;
-  void release(const smtp::Fingerprint& message) override;
+  void remember(const smtp::Fingerprint& message, std::string_view id, Now now,
+                Duration lifetime) override;
+  void release(const smtp::Fingerprint& message, std::string_view id) override;
   std::uint64_t seed() const noexcept override { return seed_; }
 
  private:

@@ -125,7 +125,7 @@ Offers Conversation::offers() const noexcept {
 
 void Conversation::open_transaction(std::string_view reverse_path, MailParameters& parameters) {
   POSTERN_ASSERT(!transaction.open);
-  transaction = Transaction{.open = true};
+  transaction = Transaction{.open = true, .times = parameters.times};
   sender_refused = false;
   if (!message) message = std::make_unique<store::SpoolRequest>();
   message->segment = store::BodySegment();
@@ -203,7 +203,7 @@ void Conversation::abandon_message() {
 
 void Conversation::release_claim() {
   if (!transaction.claimed) return;
-  services.duplicates->release(*transaction.fingerprint);
+  services.duplicates->release(*transaction.fingerprint, message->id);
   transaction.claimed = false;
 }
 

@@ -54,6 +54,7 @@ struct Transaction {
   std::uint64_t chunk_octets_left = 0;  ///< of it, still to come
   std::optional<Reply>
       chunk_refusal;  ///< the chunk was out of order: it is read, thrown away and answered so
+  AskedTimes times;   ///< what MAIL asked for
   std::optional<Fingerprint> fingerprint;  ///< of the complete message, once it was asked for
   bool claimed = false;                    ///< services.duplicates knows it as being stored
 };

@@ -58,10 +58,13 @@ class DuplicateMemory {
   };
   /// Asks for a message and claims it. `id` is the message's own; replaced when `repeated`.
   virtual Claim claim(const Fingerprint& message, std::string& id, Now now) = 0;
-  /// The claimed message is durable; it is known for `lifetime` from now on.
-  virtual void remember(const Fingerprint& message, Now now, Duration lifetime) = 0;
-  /// The claimed message was not stored.
-  virtual void release(const Fingerprint& message) = 0;
+  /// The claimed message is durable; it is known for `lifetime` from now on. `id` is the one that
+  /// it was claimed with: of a claim that was not kept (no room, or it took too long) nothing is
+  /// left, and another session's is not touched.
+  virtual void remember(const Fingerprint& message, std::string_view id, Now now,
+                        Duration lifetime) = 0;
+  /// The claimed message was not stored. `id` as above.
+  virtual void release(const Fingerprint& message, std::string_view id) = 0;
   /// Of the fingerprints: random, fixed for the process.
   virtual std::uint64_t seed() const noexcept = 0;
 };

@@ -1,6 +1,7 @@
 // A message on its way through a session: DATA and BDAT octets in, submits out.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <utility>
 
@@ -16,6 +17,27 @@ namespace {
 // store that is stuck for half a minute is no reason to store the message twice.
 constexpr Duration kDuplicateRetryInterval = std::chrono::milliseconds(20);
 constexpr Duration kDuplicateWaitMax = std::chrono::seconds(30);
+
+// A message that is sent again with other options is meant to be another one. Times count as the
+// client said them: HOLDFOR=60 is the same a minute later, though it ends at another time.
+void feed_options(ContentDigest& digest, const store::Envelope& envelope, const AskedTimes& times) {
+  const store::EnvelopeOptions& options = envelope.options;
+  const std::array<std::int64_t, 10> numbers = {
+      envelope.smtputf8 ? 1 : 0,
+      envelope.body_8bit ? 1 : 0,
+      options.body_binary ? 1 : 0,
+      options.require_tls ? 1 : 0,
+      static_cast<std::int64_t>(options.dsn_return),
+      static_cast<std::int64_t>(options.deliver_by_mode),
+      options.deliver_by_trace ? 1 : 0,
+      options.priority,
+      times.deliver_by,
+      times.hold,
+  };
+  const auto octets = std::bit_cast<std::array<char, sizeof numbers>>(numbers);
+  digest.feed_field(std::string_view(octets.data(), octets.size()));
+  digest.feed_field(options.envelope_id);
+}
 
 }  // namespace
 
@@ -135,8 +157,8 @@ bool SmtpSession::wants_claim() const noexcept {
          c.intake.has_message_id();
 }
 
-// Who sent what to whom: who he is (before AUTH: where he is), the envelope, the content. The order
-// of recipients counts: a client that repeats a message repeats that.
+// Who sent what to whom: who he is (before AUTH: where he is), the envelope with its options, the
+// content. The order of recipients counts: a client that repeats a message repeats that.
 Fingerprint SmtpSession::fingerprint() {
   Conversation& c = conversation_;
   const store::Envelope& envelope = c.message->envelope;
@@ -144,8 +166,12 @@ Fingerprint SmtpSession::fingerprint() {
   digest.feed_field(c.authenticated() ? std::string_view("identity") : std::string_view("address"));
   digest.feed_field(c.authenticated() ? c.identity : c.peer.address);
   digest.feed_field(envelope.reverse_path);
+  feed_options(digest, envelope, c.transaction.times);
   for (const store::EnvelopeRecipient& recipient : envelope.recipients) {
     digest.feed_field(recipient.address);
+    const auto notify = static_cast<char>(recipient.options.notify);
+    digest.feed_field(std::string_view(&notify, 1));
+    digest.feed_field(recipient.options.orcpt);
   }
   return digest.finish();
 }
@@ -213,7 +239,7 @@ void SmtpSession::message_committed() {
       c.transaction.streamed = false;  // nothing to abandon any more
       if (c.transaction.claimed) {
         c.transaction.claimed = false;
-        c.services.duplicates->remember(*c.transaction.fingerprint, c.now,
+        c.services.duplicates->remember(*c.transaction.fingerprint, c.message->id, c.now,
                                         c.profile->rules.duplicate_window);
       }
       c.reply(Reply::queued, c.message->id);

@@ -106,6 +106,7 @@ bool take_by(const Parameter& parameter, const Offers&, Now now, MailParameters&
       letter == 'R' ? store::DeliverByMode::return_to_sender : store::DeliverByMode::notify;
   options.deliver_by_trace = mode.size() == 3;
   options.deliver_by_unix_ms = now.unix_ms + ahead_ms;
+  into.times.deliver_by = ahead_ms;
   return true;
 }
 
@@ -121,12 +122,15 @@ bool take_hold_for(const Parameter& parameter, const Offers& offers, Now now,
   constexpr std::size_t kDigitsMax = 9;
   const auto seconds = text::parse_number(parameter.value);
   if (!seconds || parameter.value.size() > kDigitsMax) return false;
-  return hold_until(now.unix_ms + static_cast<std::int64_t>(*seconds) * 1000, offers, now, into);
+  const auto ahead_ms = static_cast<std::int64_t>(*seconds) * 1000;
+  into.times.hold = -ahead_ms;
+  return hold_until(now.unix_ms + ahead_ms, offers, now, into);
 }
 
 bool take_hold_until(const Parameter& parameter, const Offers& offers, Now now,
                      MailParameters& into) {
   const auto at = parse_date_time(parameter.value);
+  into.times.hold = at.value_or(0);
   return at && hold_until(*at, offers, now, into);
 }
 

@@ -23,12 +23,19 @@ struct Offers {
   std::int64_t hold_max_ms = 0;  ///< HOLDFOR, HOLDUNTIL (RFC 4865): the longest; 0: not offered
 };
 
+/// Times as the client said them; the options have them as points in time.
+struct AskedTimes {
+  std::int64_t deliver_by = 0;  ///< BY: milliseconds from MAIL on
+  std::int64_t hold = 0;  ///< HOLDUNTIL: milliseconds since 1970; HOLDFOR: from MAIL on, negative
+};
+
 /// What MAIL said behind its path.
 struct MailParameters {
   std::optional<std::uint64_t> size_octets;  ///< SIZE (RFC 1870)
   bool smtputf8 = false;                     ///< SMTPUTF8 (RFC 6531)
   bool body_8bit = false;                    ///< BODY=8BITMIME (RFC 6152) or BINARYMIME
   store::EnvelopeOptions options;
+  AskedTimes times;
 };
 
 /// RFC 3461 4.2 and 4.4: longest ORCPT and ENVID, as the client wrote them.

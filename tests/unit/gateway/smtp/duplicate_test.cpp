@@ -75,6 +75,52 @@ TEST_F(Duplicates, AnyDifferenceMakesItAnotherMessage) {
   EXPECT_EQ(stranger->stored.size(), 1U) << "the same address";
 }
 
+TEST_F(Duplicates, OtherOptionsMakeItAnotherMessage) {
+  auto profile = remembering_profile();
+  profile->rules.dsn = profile->rules.mt_priority = profile->rules.deliver_by = true;
+  profile->rules.require_tls = profile->rules.binarymime = true;
+  profile->rules.hold_max = std::chrono::hours(24);
+  profile->prepare_replies();
+  SmtpDriver session(profile, &table_);
+  session.greet();
+  session.say("STARTTLS\r\n");
+  session.tls();
+  session.say("EHLO c\r\n" + kLogin);
+  const std::string until = " HOLDUNTIL=2026-11-21T23:00:00Z";
+  const std::pair<std::string, std::string> options[] = {
+      {"", ""},
+      {" HOLDFOR=600", ""},
+      {" HOLDFOR=601", ""},
+      {until, ""},
+      {" BODY=8BITMIME", ""},
+      {" BODY=BINARYMIME", ""},
+      {" SMTPUTF8", ""},
+      {" REQUIRETLS", ""},
+      {" MT-PRIORITY=3", ""},
+      {" BY=600;R", ""},
+      {" BY=600;N", ""},
+      {" BY=600;NT", ""},
+      {" BY=700;N", ""},
+      {" RET=FULL", ""},
+      {" RET=HDRS", ""},
+      {" ENVID=a", ""},
+      {"", " NOTIFY=NEVER"},
+      {"", " NOTIFY=SUCCESS"},
+      {"", " ORCPT=rfc822;b@x.example"},
+  };
+  session.now.unix_ms = *parse_date_time("2026-11-21T22:00:00Z");
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& [mail, rcpt] : options) {
+      send(
+          session, kMail,
+          "MAIL FROM:<alice@example.org>" + mail + "\r\nRCPT TO:<bob@example.org>" + rcpt + "\r\n");
+    }
+    EXPECT_EQ(session.stored.size(), std::size(options)) << "round " << round;
+    session.pass(std::chrono::minutes(1));  // what is sent again says the same words later
+    session.now.unix_ms += 60'000;
+  }
+}
+
 // Two mails of one content can be two mails, when no Message-ID says that they are one.
 TEST_F(Duplicates, WithoutAMessageIdNothingIsRepeated) {
   const auto session = connect();
@@ -209,7 +255,7 @@ TEST(DuplicateTableTest, ForgetsTheOldestWhenItIsFull) {
   for (std::uint64_t i = 0; i < 6; ++i) {
     id = "ID" + std::to_string(i);
     ASSERT_EQ(table.claim({.high = i, .low = 0}, id, now), DuplicateMemory::Claim::fresh);
-    table.remember({.high = i, .low = 0}, now, std::chrono::minutes(1));
+    table.remember({.high = i, .low = 0}, id, now, std::chrono::minutes(1));
     now.mono += std::chrono::seconds(1);
   }
   EXPECT_EQ(table.claim({.high = 1, .low = 0}, id, now), DuplicateMemory::Claim::repeated);
@@ -225,13 +271,41 @@ TEST(DuplicateTableTest, ClaimsAreNeverDrivenOut) {
     ASSERT_EQ(table.claim({.high = i, .low = 0}, id, now), DuplicateMemory::Claim::fresh);
   }
   EXPECT_EQ(table.claim({.high = 9, .low = 0}, id, now), DuplicateMemory::Claim::fresh);
-  table.remember({.high = 9, .low = 0}, now, std::chrono::minutes(1));  // had no room: no effect
-  table.release({.high = 9, .low = 0});
+  table.remember({.high = 9, .low = 0}, id, now,
+                 std::chrono::minutes(1));  // had no room: no effect
+  table.release({.high = 9, .low = 0}, id);
   for (std::uint64_t i = 0; i < 5; ++i) {
     EXPECT_EQ(table.claim({.high = i, .low = 0}, id, now), DuplicateMemory::Claim::in_flight);
   }
   const Now late{.mono = now.mono + DuplicateTable::kClaimLifetime};
   EXPECT_EQ(table.claim({.high = 1, .low = 0}, id, late), DuplicateMemory::Claim::fresh);
+}
+
+// Who found no room, or took too long, settles nobody else's claim of the same message.
+TEST(DuplicateTableTest, OnlyTheOneWhoClaimedSettles) {
+  DuplicateTable table(5, 1);
+  Now now{.mono = MonoTime(std::chrono::hours(1))};
+  const Fingerprint message{.high = 9, .low = 0};
+  std::string filler = "filler";
+  for (std::uint64_t i = 0; i < 5; ++i) table.claim({.high = i, .low = 0}, filler, now);
+  std::string first = "first";
+  ASSERT_EQ(table.claim(message, first, now), DuplicateMemory::Claim::fresh) << "without an entry";
+  table.release({.high = 0, .low = 0}, filler);
+  std::string second = "second";
+  ASSERT_EQ(table.claim(message, second, now), DuplicateMemory::Claim::fresh);
+  std::string third = "third";
+  table.release(message, first);
+  EXPECT_EQ(table.claim(message, third, now), DuplicateMemory::Claim::in_flight);
+  table.remember(message, first, now, std::chrono::minutes(1));
+  EXPECT_EQ(table.claim(message, third, now), DuplicateMemory::Claim::in_flight);
+  // The second is given up, and comes back when the third has claimed.
+  now.mono += DuplicateTable::kClaimLifetime;
+  ASSERT_EQ(table.claim(message, third, now), DuplicateMemory::Claim::fresh);
+  table.release(message, second);
+  table.remember(message, third, now, std::chrono::minutes(1));
+  std::string fourth = "fourth";
+  EXPECT_EQ(table.claim(message, fourth, now), DuplicateMemory::Claim::repeated);
+  EXPECT_EQ(fourth, "third");
 }
 
 // On several cores at the same time: of each message one copy is stored.
@@ -250,11 +324,11 @@ TEST(DuplicateTableTest, OneOfManyCoresWins) {
       }
       if (claim != DuplicateMemory::Claim::fresh) continue;
       if (index == 0 && i % 3 == 0) {  // a commit that failed
-        table.release(message);
+        table.release(message, id);
         continue;
       }
       stored[i].fetch_add(1);
-      table.remember(message, now, std::chrono::minutes(1));
+      table.remember(message, id, now, std::chrono::minutes(1));
     }
   };
   {

@@ -19,25 +19,6 @@ constexpr EntranceMetrics kEntranceMetrics{.accepted = kConnectionsAccepted,
                                            .per_source = kRefusedPerSource,
                                            .proxy = kRefusedProxy};
 
-// MS-OXSMTP 3.2.7 has one answer for "not configured for you" (SMTP-15) and another for an address
-// that a gateway (RFC 5321 2.3.10: our relay role) was told to refuse (SMTP-18).
-smtp::Refusal refusal_of(Verdict verdict, config::SmtpListenerSettings::Role role) {
-  switch (verdict) {
-    case Verdict::denied:
-      return role == config::SmtpListenerSettings::Role::relay
-                 ? smtp::Refusal::address_not_allowed
-                 : smtp::Refusal::binding_not_configured;
-    case Verdict::not_allowed:
-      return smtp::Refusal::binding_not_configured;
-    case Verdict::per_source:
-      return smtp::Refusal::connections_per_source;
-    case Verdict::connections:
-    case Verdict::admitted:
-      break;
-  }
-  return smtp::Refusal::connections;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<CoreService>> GatewayCore::create(EventLoop& loop, std::uint32_t index,
@@ -108,7 +89,7 @@ void GatewayCore::accept(ListenerState& state, Arrival arrival) {
   const store::EngineHealth health = shared_.engine->health();
   if (verdict != Verdict::admitted) {
     entrance_.count_refusal(state.settings.name, peer, verdict);
-    connection.refuse(refusal_of(verdict, state.settings.role));
+    connection.refuse(verdict);
   } else if (health == store::EngineHealth::failed) {
     entrance_.count_refusal(state.settings.name, peer, kRefusedUnavailable, "unavailable");
     connection.refuse(smtp::Refusal::unavailable);
@@ -117,6 +98,11 @@ void GatewayCore::accept(ListenerState& state, Arrival arrival) {
     connection.refuse(smtp::Refusal::out_of_resources);
   }
   connection.start(early_input);
+}
+
+void GatewayCore::count_refusal(const ListenerState& state, const PeerFacts& peer,
+                                Verdict verdict) {
+  entrance_.count_refusal(state.settings.name, peer, verdict);
 }
 
 bool GatewayCore::take_completions() {

@@ -43,6 +43,8 @@ class GatewayCore final : public CoreService {
   const store::DirectoryPtr& directory() const noexcept { return directory_; }
   ConnectionSet<SmtpConnection>& connections() noexcept { return connections_; }
   policy::CorePolicy& policy() noexcept { return policy_; }
+  /// The listener does not take the client that a proxy named: counts and logs it.
+  void count_refusal(const ListenerState& state, const PeerFacts& peer, Verdict verdict);
   /// A connection now holds `by` octets of messages more (or less) in memory.
   void count_held_octets(std::int64_t by) noexcept {
     policy_.held_octets += by;

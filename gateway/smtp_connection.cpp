@@ -29,6 +29,25 @@ smtp::VerifyReply to_reply(const store::AuthOutcome& outcome) {
   return {};
 }
 
+// MS-OXSMTP 3.2.7 has one answer for "not configured for you" (SMTP-15) and another for an address
+// that a gateway (RFC 5321 2.3.10: our relay role) was told to refuse (SMTP-18).
+smtp::Refusal refusal_of(Verdict verdict, config::SmtpListenerSettings::Role role) {
+  switch (verdict) {
+    case Verdict::denied:
+      return role == config::SmtpListenerSettings::Role::relay
+                 ? smtp::Refusal::address_not_allowed
+                 : smtp::Refusal::binding_not_configured;
+    case Verdict::not_allowed:
+      return smtp::Refusal::binding_not_configured;
+    case Verdict::per_source:
+      return smtp::Refusal::connections_per_source;
+    case Verdict::connections:
+    case Verdict::admitted:
+      break;
+  }
+  return smtp::Refusal::connections;
+}
+
 }  // namespace
 
 SmtpConnection::SmtpConnection(GatewayCore& core, ListenerState& listener, Arrival arrival,
@@ -43,11 +62,23 @@ SmtpConnection::SmtpConnection(GatewayCore& core, ListenerState& listener, Arriv
                 .observer = this,
                 .policy = &policy_,
                 .directory = core.directory(),
-                .duplicates = core.shared().duplicates.get()}) {}
+                .duplicates = core.shared().duplicates.get(),
+                .clients = this}) {}
 
 SmtpConnection::~SmtpConnection() {
   core_.count_held_octets(-held_octets_);
   core_.cells().set(kConnectionsOpen, core_.cells().get(kConnectionsOpen) - 1);
+}
+
+void SmtpConnection::refuse(Verdict why) { refusal_ = refusal_of(why, listener_.settings.role); }
+
+std::optional<smtp::Refusal> SmtpConnection::admit(const PeerFacts& client) {
+  const auto address = IpAddress::parse(client.address);
+  const Verdict verdict =
+      address ? listener_.gate->rename(admission_, *address) : Verdict::not_allowed;
+  if (verdict == Verdict::admitted) return std::nullopt;
+  core_.count_refusal(listener_, client, verdict);
+  return refusal_of(verdict, listener_.settings.role);
 }
 
 void SmtpConnection::on_closed() { core_.connections().remove(this); }

@@ -18,7 +18,9 @@ class GatewayCore;
 
 /// Lives on its core's thread. Kept alive by the core's ConnectionSet until everything has come
 /// back.
-class SmtpConnection final : public Connection, private smtp::SmtpObserver {
+class SmtpConnection final : public Connection,
+                             private smtp::SmtpObserver,
+                             private smtp::ClientGate {
  public:
   SmtpConnection(GatewayCore& core, ListenerState& listener, Arrival arrival,
                  ConnectionOptions options);
@@ -26,6 +28,7 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
 
   /// Before start(): the session says why it will not serve, and closes.
   void refuse(smtp::Refusal why) { refusal_ = why; }
+  void refuse(Verdict why);
   /// The process is stopping: a login that waits under penalty is answered now.
   void answer_held_login();
   /// A submitted message has come back from the store. Core thread.
@@ -53,6 +56,7 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
   /// The client, as a trusted proxy named it.
   const PeerFacts& peer() const noexcept { return session_.conversation().peer; }
 
+  std::optional<smtp::Refusal> admit(const PeerFacts& client) override;
   void on_message_accepted(const store::SpoolRequest& message) override;
   void on_message_repeated(const store::SpoolRequest& message, std::string_view first_id) override;
   void on_message_refused(const store::SpoolRequest& message, std::string_view reply) override;
@@ -63,7 +67,7 @@ class SmtpConnection final : public Connection, private smtp::SmtpObserver {
 
   GatewayCore& core_;
   ListenerState& listener_;
-  const Admission admission_;
+  Admission admission_;
   policy::ClientPolicy policy_;
   smtp::SmtpSession session_;
   std::unique_ptr<store::SpoolRequest> abandoned_;  // in the store's hands

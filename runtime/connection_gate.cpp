@@ -56,12 +56,9 @@ ConnectionGate::~ConnectionGate() { POSTERN_ASSERT(open_.load() == 0); }
 Admission ConnectionGate::admit(const IpAddress& address) {
   Admission admission;
   Verdict verdict = judge_network(address, admission.trusted_);
-  const bool limited = rules_.connections_per_source_max != 0 ||
-                       (rules_.connections_per_source_percent != 0 && rules_.connections_max != 0);
   if (verdict == Verdict::admitted) {
-    if (limited && !admission.trusted_) {
-      admission.source_ = address.network(address.is_ipv4() ? rules_.source_prefix_ipv4
-                                                            : rules_.source_prefix_ipv6);
+    if (counts_sources() && !admission.trusted_) {
+      admission.source_ = source_of(address);
       verdict = take_place_of(admission.source_);
       admission.source_counted_ = verdict == Verdict::admitted;
     } else if (!take_place()) {
@@ -77,6 +74,30 @@ Admission ConnectionGate::admit(const IpAddress& address) {
   }
   admission.gate_ = this;
   return admission;
+}
+
+bool ConnectionGate::counts_sources() const noexcept {
+  return rules_.connections_per_source_max != 0 ||
+         (rules_.connections_per_source_percent != 0 && rules_.connections_max != 0);
+}
+
+IpAddress ConnectionGate::source_of(const IpAddress& address) const {
+  return address.network(address.is_ipv4() ? rules_.source_prefix_ipv4 : rules_.source_prefix_ipv6);
+}
+
+Verdict ConnectionGate::rename(Admission& admission, const IpAddress& address) {
+  POSTERN_ASSERT(admission.gate_ == this && admission.admitted());
+  bool trusted = false;
+  const Verdict verdict = judge_network(address, trusted);
+  if (verdict != Verdict::admitted) return verdict;
+  const bool counted = counts_sources() && !trusted;
+  const IpAddress source = source_of(address);
+  if (counted && admission.source_counted_ && source == admission.source_) return verdict;
+  if (counted && !take_source(source)) return Verdict::per_source;
+  if (admission.source_counted_) give_back_source(admission.source_);
+  admission.source_counted_ = counted;
+  admission.source_ = source;
+  return verdict;
 }
 
 Verdict ConnectionGate::judge_network(const IpAddress& address, bool& trusted) const {
@@ -115,6 +136,26 @@ Verdict ConnectionGate::take_place_of(const IpAddress& source) {
   return Verdict::admitted;
 }
 
+// Of a connection that has its place in the total: for the share of what is free it counts as not
+// here yet, as when it arrives.
+bool ConnectionGate::take_source(const IpAddress& source) {
+  Shard& shard = shard_of(source);
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.counts.find(source);
+  const std::uint32_t count = found == shard.counts.end() ? 0 : found->second;
+  if (count >= source_allowance(open() - 1)) return false;
+  ++shard.counts[source];
+  return true;
+}
+
+void ConnectionGate::give_back_source(const IpAddress& source) noexcept {
+  Shard& shard = shard_of(source);
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.counts.find(source);
+  POSTERN_ASSERT(found != shard.counts.end() && found->second > 0);
+  if (--found->second == 0) shard.counts.erase(found);
+}
+
 std::uint32_t ConnectionGate::source_allowance(std::uint32_t open) const noexcept {
   std::uint64_t allowance = std::numeric_limits<std::uint32_t>::max();
   if (rules_.connections_per_source_max != 0) allowance = rules_.connections_per_source_max;
@@ -137,15 +178,7 @@ void ConnectionGate::give_back(const Admission& admission) noexcept {
     refusals_open_.fetch_sub(1, std::memory_order_relaxed);
     return;
   }
-  if (!admission.source_counted_) {
-    open_.fetch_sub(1, std::memory_order_relaxed);
-    return;
-  }
-  Shard& shard = shard_of(admission.source_);
-  const std::lock_guard lock(shard.mutex);
-  const auto found = shard.counts.find(admission.source_);
-  POSTERN_ASSERT(found != shard.counts.end() && found->second > 0);
-  if (--found->second == 0) shard.counts.erase(found);
+  if (admission.source_counted_) give_back_source(admission.source_);
   open_.fetch_sub(1, std::memory_order_relaxed);
 }
 

@@ -88,6 +88,10 @@ class ConnectionGate {
   /// A client at `address` has connected. A refused connection takes no place, neither in total nor
   /// of its source.
   Admission admit(const IpAddress& address);
+  /// The admitted connection speaks for a client at `address` from now on (a proxy says so): judges
+  /// it as admit() would, but for the total, where it has its place. Admitted: it is one connection
+  /// of that source and none of the last. Else: what it holds stays as it is.
+  Verdict rename(Admission& admission, const IpAddress& address);
   /// Admitted connections now.
   std::uint32_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
   /// Sources with a counted connection now. For tests and metrics.
@@ -102,6 +106,11 @@ class ConnectionGate {
   };
 
   Verdict judge_network(const IpAddress& address, bool& trusted) const;
+  /// Whether connections are counted by source.
+  bool counts_sources() const noexcept;
+  IpAddress source_of(const IpAddress& address) const;
+  bool take_source(const IpAddress& source);
+  void give_back_source(const IpAddress& source) noexcept;
   bool take_place() noexcept;
   Verdict take_place_of(const IpAddress& source);
   std::uint32_t source_allowance(std::uint32_t open) const noexcept;

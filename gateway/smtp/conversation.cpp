@@ -7,6 +7,28 @@
 
 namespace postern::smtp {
 
+namespace {
+
+Reply reply_for(Refusal why) noexcept {
+  switch (why) {
+    case Refusal::out_of_resources:
+      return Reply::refused_resources;
+    case Refusal::unavailable:
+      return Reply::refused_unavailable;
+    case Refusal::binding_not_configured:
+      return Reply::refused_binding;
+    case Refusal::connections:
+      return Reply::refused_connections;
+    case Refusal::connections_per_source:
+      return Reply::refused_per_source;
+    case Refusal::address_not_allowed:
+      return Reply::address_refused;
+  }
+  return Reply::refused_unavailable;
+}
+
+}  // namespace
+
 Conversation::Conversation(std::shared_ptr<const SmtpProfile> for_profile, PeerFacts for_peer,
                            SmtpServices with_services, SessionOutput& output)
     : profile(std::move(for_profile)),
@@ -60,6 +82,8 @@ void Conversation::no_sender_error() {
     protocol_error(Reply::no_sender);
   }
 }
+
+void Conversation::refuse(Refusal why) { cut_off(reply_for(why), EndReason::refused); }
 
 void Conversation::log_in(std::string who) {
   POSTERN_ASSERT(!who.empty());

@@ -159,6 +159,8 @@ struct Conversation {
   /// Replies that MAIL is missing. Not counted behind a MAIL that was refused: a client that
   /// pipelines has sent the rest of the transaction before it knows.
   void no_sender_error();
+  /// The listener does not take the client: says why, and ends the session at once.
+  void refuse(Refusal why);
   /// Replies to a logon that was right: the client is `identity` from now on, unless the listener
   /// is not for that account (SMTP-15), which ends the session.
   void log_in(std::string who);

@@ -1,6 +1,7 @@
 // What a session is given by its driver besides events: ids, an observer, a policy, the directory.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "gateway/smtp/content_digest.hpp"
@@ -11,6 +12,25 @@
 #include "store/directory.hpp"
 
 namespace postern::smtp {
+
+/// Why a connection is not admitted: what SmtpSession::on_refused() is told.
+enum class Refusal : std::uint8_t {
+  out_of_resources,        ///< SMTP-13: 452 4.3.1
+  unavailable,             ///< SMTP-14: 421 4.4.2
+  binding_not_configured,  ///< SMTP-15: 421 4.3.2
+  connections,             ///< SMTP-16: 421 4.3.2
+  connections_per_source,  ///< SMTP-17: 421 4.3.2
+  address_not_allowed,     ///< SMTP-18: 550 5.7.1
+};
+
+/// Asked for the client that a proxy names (XCLIENT). Core thread.
+class ClientGate {
+ public:
+  virtual ~ClientGate() = default;
+  /// Whether the listener takes `client` on this connection, by its networks and its limit per
+  /// source (SMTP-15, -17, -18). Not refused: the connection counts as that client's from now on.
+  virtual std::optional<Refusal> admit(const PeerFacts& client) = 0;
+};
 
 /// What the policy says to MAIL.
 enum class MessageVerdict : std::uint8_t {
@@ -76,16 +96,7 @@ struct SmtpServices {
   SmtpPolicy* policy = nullptr;           ///< null: everything is admitted at once
   store::DirectoryPtr directory;          ///< never null
   DuplicateMemory* duplicates = nullptr;  ///< null: every message is stored
-};
-
-/// Why a connection is not admitted: what SmtpSession::on_refused() is told.
-enum class Refusal : std::uint8_t {
-  out_of_resources,        ///< SMTP-13: 452 4.3.1
-  unavailable,             ///< SMTP-14: 421 4.4.2
-  binding_not_configured,  ///< SMTP-15: 421 4.3.2
-  connections,             ///< SMTP-16: 421 4.3.2
-  connections_per_source,  ///< SMTP-17: 421 4.3.2
-  address_not_allowed,     ///< SMTP-18: 550 5.7.1
+  ClientGate* clients = nullptr;          ///< null: a proxy may name anybody
 };
 
 }  // namespace postern::smtp

@@ -8,28 +8,6 @@
 
 namespace postern::smtp {
 
-namespace {
-
-Reply reply_for(Refusal why) noexcept {
-  switch (why) {
-    case Refusal::out_of_resources:
-      return Reply::refused_resources;
-    case Refusal::unavailable:
-      return Reply::refused_unavailable;
-    case Refusal::binding_not_configured:
-      return Reply::refused_binding;
-    case Refusal::connections:
-      return Reply::refused_connections;
-    case Refusal::connections_per_source:
-      return Reply::refused_per_source;
-    case Refusal::address_not_allowed:
-      return Reply::address_refused;
-  }
-  return Reply::refused_unavailable;
-}
-
-}  // namespace
-
 SmtpSession::SmtpSession(std::shared_ptr<const SmtpProfile> profile, PeerFacts peer,
                          SmtpServices services)
     : conversation_(std::move(profile), std::move(peer), std::move(services), output_) {}
@@ -75,9 +53,8 @@ void SmtpSession::on_refused(Refusal why, Now now) {
   Conversation& c = conversation_;
   POSTERN_ASSERT(c.wait == Wait::open);
   // Not held back: whoever refuses a connection wants it to be gone.
-  append_reply(output_.bytes, reply_for(why));
   c.wait = Wait::none;
-  c.end(EndReason::refused);
+  c.refuse(why);
   settle();
 }
 

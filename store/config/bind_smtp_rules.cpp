@@ -24,7 +24,8 @@ void bind_smtp_rules(Binder& b, SmtpRuleSettings& s) {
   b.flag("pipelining_strict", s.pipelining_strict,
          "Input behind EHLO, DATA, AUTH ... that comes before their reply ends the session.");
   b.flag("xclient", s.xclient,
-         "Clients in \"trusted\" networks may say with XCLIENT for whom they speak.");
+         "Clients in \"trusted\" networks may say with XCLIENT for whom they speak. Who is named "
+         "must be let in as well: \"allow\", \"deny\" and the limits per source hold for him.");
   b.flag("sender_owned", s.sender_owned,
          "An authenticated client may send as its own addresses only, and those granted with "
          "\"postern user send-as\". Default: true for submission.");

@@ -1,6 +1,7 @@
 """What an SMTP listener does with senders, messages and parameters, over real sockets: smuggling, pipelining, submission
 rules, extensions, repeated messages, internationalised addresses, XCLIENT."""
 
+import contextlib
 import datetime
 import threading
 
@@ -281,6 +282,47 @@ def test_a_trusted_proxy_names_its_client(own_postern):
     (octets,) = wire.read_all_pop3(postern, user, PASSWORD).values()
     assert b"from real.example ([203.0.113.77])" in octets
     wait_until(lambda: "203.0.113.77" in postern.log_text("gateway"), 10, "the log says so")
+
+
+def test_the_named_client_is_judged_as_if_he_had_come_himself(own_postern):
+    postern = own_postern(smtp_limits={
+        "trusted": ["127.0.0.0/8"], "xclient": True, "connections_per_source_max": 2,
+        "allow": ["127.0.0.0/8", "203.0.113.0/24"], "deny": ["203.0.113.128/25"],
+    }).start()
+    postern.add_domain()
+
+    def named(address, kind="relay"):
+        session = wire.Smtp(getattr(postern.ports, kind))
+        session.ehlo()
+        return session, session.command(f"XCLIENT ADDR={address}")
+
+    for kind, address, code, status in [
+        ("relay", "203.0.113.200", 550, "5.7.1"),
+        ("submission", "203.0.113.200", 421, "4.3.2"),
+        ("relay", "198.51.100.1", 421, "4.3.2"),
+    ]:
+        session, reply = named(address, kind)
+        with session:
+            assert (reply.code, reply.text[:5]) == (code, status), (address, reply)
+            session.expect_closed()
+    with contextlib.ExitStack() as held:
+        for _ in range(2):
+            session, reply = named("203.0.113.5")
+            held.enter_context(session)
+            assert reply.code == 220, reply
+        refused, reply = named("203.0.113.5")
+        with refused:
+            assert (reply.code, reply.text[:5]) == (421, "4.3.2"), reply
+            refused.expect_closed()
+        other, reply = named("203.0.113.6")
+        held.enter_context(other)
+        assert reply.code == 220, reply
+        # The same connection speaks for somebody else: the place of the last one is free.
+        assert session.command("XCLIENT ADDR=203.0.113.6").code == 220
+        again, reply = named("203.0.113.5")
+        held.enter_context(again)
+        assert reply.code == 220, reply
+    wait_until(lambda: "denied" in postern.log_text("gateway"), 10, "the log says why")
 
 
 def test_strangers_may_not(postern):

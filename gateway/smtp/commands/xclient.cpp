@@ -71,7 +71,8 @@ bool take(std::string_view name, const std::string& value, Claims& claims) {
 }  // namespace
 
 // A proxy in a trusted network says for whom it speaks. The session begins anew with that client:
-// nothing that was said before holds. The form is the one that other mail servers' proxies use.
+// nothing that was said before holds, nobody pays for another's mistakes, and the listener judges
+// him as if he had connected himself. The form is the one that other mail servers' proxies use.
 void run_xclient(Conversation& conversation, const CommandCall& call) {
   if (!conversation.xclient_allowed) return conversation.protocol_error(Reply::unknown_command);
   Claims claims{.peer = conversation.peer, .hello_name = {}, .login = {}};
@@ -97,7 +98,14 @@ void run_xclient(Conversation& conversation, const CommandCall& call) {
   claims.peer.proxy =
       conversation.peer.proxy.empty() ? conversation.peer.address : conversation.peer.proxy;
   claims.peer.trusted = false;  // the proxy is; its client is a stranger
+  if (ClientGate* const gate = conversation.services.clients; gate != nullptr) {
+    if (const std::optional<Refusal> why = gate->admit(claims.peer)) {
+      return conversation.refuse(*why);
+    }
+  }
   conversation.forget_client();
+  conversation.counters.protocol_errors = 0;
+  conversation.counters.logon_failures = 0;
   conversation.peer = std::move(claims.peer);
   if (SmtpPolicy* const policy = conversation.services.policy; policy != nullptr) {
     policy->set_peer(conversation.peer);

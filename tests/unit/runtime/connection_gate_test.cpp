@@ -47,6 +47,43 @@ TEST(ConnectionGate, TotalTripsOneAboveItsValue) {
   EXPECT_EQ(gate.open(), 2u);
 }
 
+// A proxy's connections count as those of the clients that it names.
+TEST(ConnectionGate, ARenamedConnectionCountsAsItsNewSource) {
+  ConnectionGate gate({.deny = networks({"198.51.100.0/24"}),
+                       .trusted = networks({"192.0.2.0/24"}),
+                       .connections_max = 9,
+                       .connections_per_source_max = 2});
+  std::vector<Admission> proxied;
+  for (int i = 0; i < 4; ++i) proxied.push_back(gate.admit(address("192.0.2.1")));
+  EXPECT_EQ(gate.rename(proxied[0], address("203.0.113.1")), Verdict::admitted);
+  EXPECT_EQ(gate.rename(proxied[0], address("203.0.113.1")), Verdict::admitted) << "himself";
+  EXPECT_EQ(gate.rename(proxied[1], address("203.0.113.1")), Verdict::admitted);
+  EXPECT_EQ(gate.rename(proxied[2], address("203.0.113.1")), Verdict::per_source);
+  EXPECT_FALSE(gate.admit(address("203.0.113.1")).admitted()) << "without a proxy neither";
+  EXPECT_EQ(gate.rename(proxied[2], address("198.51.100.7")), Verdict::denied);
+  EXPECT_EQ(gate.rename(proxied[3], address("192.0.2.77")), Verdict::admitted) << "not counted";
+  EXPECT_EQ(gate.sources(), 1u);
+  EXPECT_EQ(gate.open(), 4u) << "the total is as it was";
+  // The next client of the same connection: the last one's place is free.
+  EXPECT_EQ(gate.rename(proxied[0], address("203.0.113.2")), Verdict::admitted);
+  EXPECT_EQ(gate.rename(proxied[2], address("203.0.113.1")), Verdict::admitted);
+  EXPECT_EQ(gate.sources(), 2u);
+  proxied.clear();
+  EXPECT_EQ(gate.sources(), 0u);
+  EXPECT_EQ(gate.open(), 0u);
+}
+
+TEST(ConnectionGate, ARenamedConnectionIsNoneOfThoseThatAreLeft) {
+  ConnectionGate gate({.trusted = networks({"192.0.2.0/24"}),
+                       .connections_max = 4,
+                       .connections_per_source_percent = 50});
+  std::vector<Admission> proxied;
+  for (int i = 0; i < 2; ++i) proxied.push_back(gate.admit(address("192.0.2.1")));
+  // Three were free for the second one when it came, half of them is one.
+  EXPECT_EQ(gate.rename(proxied[0], address("203.0.113.1")), Verdict::admitted);
+  EXPECT_EQ(gate.rename(proxied[1], address("203.0.113.1")), Verdict::per_source);
+}
+
 TEST(ConnectionGate, SourceTripsOneAboveItsValueAndLeavesOthersAlone) {
   ConnectionGate gate({.connections_per_source_max = 4});
   std::vector<Admission> held;

@@ -102,7 +102,7 @@ inline std::shared_ptr<SmtpProfile> make_profile() {
   return std::make_shared<SmtpProfile>(*SmtpProfile::make(settings, "mx.example.org", true));
 }
 
-class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
+class SmtpDriver final : public SmtpObserver, public SmtpPolicy, public ClientGate {
  public:
   explicit SmtpDriver(std::shared_ptr<const SmtpProfile> profile = make_profile(),
                       DuplicateMemory* duplicates = nullptr, PeerFacts peer = stranger())
@@ -112,7 +112,8 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
                              .observer = this,
                              .policy = this,
                              .directory = directory,
-                             .duplicates = duplicates}) {}
+                             .duplicates = duplicates,
+                             .clients = this}) {}
 
   static PeerFacts stranger() {
     return PeerFacts{.address = "192.0.2.1",
@@ -238,6 +239,11 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
     return true;
   }
   Duration greeting_delay(Now) override { return greet_delay; }
+  // ClientGate
+  std::optional<Refusal> admit(const PeerFacts& client) override {
+    named.push_back(client.address);
+    return client_refusal;
+  }
   void on_error_held_back(Now) override { ++errors_held_back; }
 
   Now now{.mono = MonoTime(std::chrono::hours(1)), .unix_ms = 1'795'271'400'000};
@@ -249,6 +255,8 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy {
   std::uint64_t octets_left = 1ull << 40;
   int errors_held_back = 0;
   bool room = true;
+  std::optional<Refusal> client_refusal;  // of a client that XCLIENT names
+  std::vector<std::string> named;         // those
   Duration greet_delay{};
   bool hold_answers = false;
   store::SpoolOutcome outcome = store::SpoolOutcome::durable;

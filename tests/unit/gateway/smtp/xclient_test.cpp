@@ -70,6 +70,49 @@ TEST_F(Xclient, WhatIsNotAnAttributeChangesNothing) {
   EXPECT_EQ(codes(driver_.say("XCLIENT ADDR=192.0.2.9\r\n")), "503") << "not during a transaction";
 }
 
+TEST_F(Xclient, TheListenerJudgesTheClient) {
+  const std::pair<Refusal, const char*> refusals[] = {
+      {Refusal::address_not_allowed, "550 5.7.1 "},
+      {Refusal::binding_not_configured, "421 4.3.2 "},
+      {Refusal::connections_per_source, "421 4.3.2 "},
+  };
+  for (const auto& [why, expected] : refusals) {
+    SmtpDriver driver(profile(), nullptr, proxy());
+    driver.greet();
+    EXPECT_EQ(codes(driver.say("XCLIENT ADDR=203.0.113.1\r\n")), "220");
+    driver.client_refusal = why;
+    EXPECT_EQ(driver.say("XCLIENT ADDR=203.0.113.9\r\nEHLO c\r\n").substr(0, 10), expected);
+    EXPECT_TRUE(driver.closed()) << expected;
+    EXPECT_EQ(driver.end_reasons, std::vector<EndReason>{EndReason::refused});
+    EXPECT_EQ(driver.named, (std::vector<std::string>{"203.0.113.1", "203.0.113.9"}));
+    EXPECT_EQ(driver.session.conversation().peer.address, "203.0.113.1") << "he never came";
+  }
+}
+
+TEST_F(Xclient, NobodyIsJudgedForWhatIsRefusedAnyway) {
+  driver_.greet();
+  driver_.say("XCLIENT ADDR=x\r\nXCLIENT LOGIN=nobody@example.org ADDR=203.0.113.9\r\n");
+  EXPECT_TRUE(driver_.named.empty());
+}
+
+TEST(XclientCounters, MistakesAreTheirOwnersOnly) {
+  auto strict = make_profile();
+  strict->rules.xclient = true;
+  strict->protocol_errors_max = 2;
+  strict->logon_failures_max = 1;
+  PeerFacts proxy = SmtpDriver::stranger();
+  proxy.trusted = true;
+  SmtpDriver driver(strict, nullptr, proxy);
+  driver.greet();
+  const std::string wrong = "AUTH PLAIN AGFsaWNlQGV4YW1wbGUub3JnAHdyb25n\r\n";
+  for (int client = 1; client <= 3; ++client) {
+    EXPECT_EQ(codes(driver.say("XCLIENT ADDR=203.0.113." + std::to_string(client) + "\r\n")),
+              "220");
+    EXPECT_EQ(codes(driver.say("EHLO c\r\nFOO\r\nFOO\r\n" + wrong)), "250 500 500 535");
+  }
+  EXPECT_EQ(codes(driver.say("FOO\r\n")), "421") << "one client's limit is what it was";
+}
+
 TEST(XclientDenied, ToStrangersAndWhenItIsOff) {
   PeerFacts trusted = SmtpDriver::stranger();
   trusted.trusted = true;

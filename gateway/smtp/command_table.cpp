@@ -26,11 +26,12 @@ constexpr std::uint16_t kMessageFlags = kNeedsHello | kNeedsAuth;
 
 // In the order of their frequency.
 constexpr std::array kCommands = {
-    Command{"RCPT", kMessageFlags | kNotInChunking, run_rcpt},
+    Command{"RCPT", kMessageFlags | kBehindMail | kNotInChunking, run_rcpt},
     Command{"MAIL", kMessageFlags | kNotInChunking, run_mail},
-    Command{"DATA", kMessageFlags | kNotInChunking | kNoArguments | kEndsGroup, run_data},
+    Command{"DATA", kMessageFlags | kBehindMail | kNotInChunking | kNoArguments | kEndsGroup,
+            run_data},
     Command{"BDAT", kMessageFlags | kCarriesPayload, run_bdat},
-    Command{"QUIT", kBeforeTls | kNoArguments, run_quit},
+    Command{"QUIT", kBeforeTls | kNoArguments | kEndsSession, run_quit},
     Command{"EHLO", kBeforeTls | kEndsGroup, run_ehlo},
     Command{"STARTTLS", kBeforeTls | kNeedsEhlo | kNoArguments, run_starttls},
     Command{"AUTH", kNeedsEhlo | kNotInTransaction | kEndsGroup, run_auth},

@@ -75,11 +75,16 @@ void Conversation::protocol_error(Reply which) {
   }
 }
 
-void Conversation::no_sender_error() {
+void Conversation::mail_error(Reply which) {
+  sender_refused = !transaction.open;
+  protocol_error(which);
+}
+
+void Conversation::error_behind_mail(Reply which) {
   if (sender_refused) {
-    reply(Reply::no_sender);
+    reply(which);
   } else {
-    protocol_error(Reply::no_sender);
+    protocol_error(which);
   }
 }
 

@@ -156,9 +156,13 @@ struct Conversation {
   void send(std::string_view text) { sink().append(text); }
   /// Replies to a client's mistake and counts it (SMTP-12); too many end the session.
   void protocol_error(Reply which);
-  /// Replies that MAIL is missing. Not counted behind a MAIL that was refused: a client that
-  /// pipelines has sent the rest of the transaction before it knows.
-  void no_sender_error();
+  /// A mistake in MAIL, or in giving it now: protocol_error(), and the rest of its group is known
+  /// to come to nothing.
+  void mail_error(Reply which);
+  /// Refuses RCPT, DATA or BDAT. Behind a MAIL that was refused, for whatever reason, this is not
+  /// counted: a client that pipelines has sent the rest of the transaction before it knows, and one
+  /// mistake is one (SMTP-12).
+  void error_behind_mail(Reply which);
   /// The listener does not take the client: says why, and ends the session at once.
   void refuse(Refusal why);
   /// Replies to a logon that was right: the client is `identity` from now on, unless the listener

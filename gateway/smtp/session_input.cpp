@@ -156,12 +156,14 @@ void SmtpSession::handle_command(std::string_view line) {
     return;
   }
   // A client that did not say EHLO was not told that it may send commands in groups.
-  const bool ends_group = (command->flags & kEndsGroup) != 0 || c.hello == Hello::helo;
-  if (ends_group && speaks_too_early()) return;
+  const auto has = [command](CommandFlags flag) { return (command->flags & flag) != 0; };
+  const bool alone = c.hello == Hello::helo && !has(kEndsSession);
+  if ((alone || has(kEndsGroup)) && speaks_too_early()) return;
   const std::optional<Reply> refusal = check_conditions(*command, c, arguments);
-  if (refusal && (command->flags & kCarriesPayload) == 0) {
-    c.protocol_error(*refusal);
-    return;
+  if (refusal && !has(kCarriesPayload)) {
+    if (has(kBehindMail)) return c.error_behind_mail(*refusal);
+    if (command->run == run_mail) return c.mail_error(*refusal);
+    return c.protocol_error(*refusal);
   }
   command->run(c, CommandCall{.arguments = arguments, .refusal = refusal});
 }

@@ -107,10 +107,8 @@ void SmtpSession::finish_chunk() {
     const Reply why = *std::exchange(c.transaction.chunk_refusal, std::nullopt);
     if (why == Reply::no_recipients) {
       c.reply(why);  // see DATA
-    } else if (why == Reply::no_sender) {
-      c.no_sender_error();
     } else {
-      c.protocol_error(why);
+      c.error_behind_mail(why);
     }
     return;
   }

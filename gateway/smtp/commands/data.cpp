@@ -4,7 +4,7 @@
 namespace postern::smtp {
 
 void run_data(Conversation& conversation, const CommandCall& /*call*/) {
-  if (!conversation.transaction.open) return conversation.no_sender_error();
+  if (!conversation.transaction.open) return conversation.error_behind_mail(Reply::no_sender);
   // Not counted: a client that pipelines says DATA before it knows that each RCPT was refused.
   if (conversation.message->envelope.recipients.empty()) {
     return conversation.reply(Reply::no_recipients);

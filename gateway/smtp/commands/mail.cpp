@@ -71,28 +71,28 @@ void accept(Conversation& conversation, const Path& path, MailParameters& parame
 }  // namespace
 
 void run_mail(Conversation& conversation, const CommandCall& call) {
-  if (conversation.transaction.open) return conversation.protocol_error(Reply::nested_mail);
+  if (conversation.transaction.open) return conversation.mail_error(Reply::nested_mail);
   constexpr std::string_view kFrom = "FROM:";
   if (!text::starts_folded(call.arguments, kFrom)) {
-    return conversation.protocol_error(Reply::bad_sender_syntax);
+    return conversation.mail_error(Reply::bad_sender_syntax);
   }
   std::string_view text = call.arguments.substr(kFrom.size());
   // Not in RFC 5321 4.1.1.2, but many a client sends a space here.
   text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
   const PathResult parsed = parse_path(text);
   if (parsed.error == PathError::no_path) {
-    return conversation.protocol_error(Reply::bad_sender_syntax);
+    return conversation.mail_error(Reply::bad_sender_syntax);
   }
   const Path& path = parsed.path;
   if (parsed.error != PathError::none || (!path.null_path() && path.domain.empty())) {
-    return conversation.protocol_error(Reply::bad_sender_address);
+    return conversation.mail_error(Reply::bad_sender_address);
   }
 
   MailParameters parameters;
   if (!parsed.rest.empty()) {
     const std::optional<Reply> refusal =
         parse_mail_parameters(parsed.rest, conversation.offers(), conversation.now, parameters);
-    if (refusal) return conversation.protocol_error(*refusal);
+    if (refusal) return conversation.mail_error(*refusal);
   }
   if (const std::optional<Reply> refusal = judge(conversation, path, parameters)) {
     conversation.sender_refused = true;

@@ -41,7 +41,7 @@ std::optional<Reply> judge(const Conversation& conversation, const Path& path,
 }  // namespace
 
 void run_rcpt(Conversation& conversation, const CommandCall& call) {
-  if (!conversation.transaction.open) return conversation.no_sender_error();
+  if (!conversation.transaction.open) return conversation.error_behind_mail(Reply::no_sender);
   constexpr std::string_view kTo = "TO:";
   if (!text::starts_folded(call.arguments, kTo)) {
     return conversation.protocol_error(Reply::bad_recipient_syntax);

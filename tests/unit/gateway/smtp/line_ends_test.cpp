@@ -172,6 +172,18 @@ TEST(Pipelining, WhatMayBeGroupedIsServed) {
   EXPECT_EQ(driver.end_reasons, std::vector{EndReason::quit});
 }
 
+TEST(Pipelining, WhatFollowsQuitIsNobodysBusiness) {
+  auto profile = make_profile();
+  profile->rules.pipelining_strict = true;
+  for (const std::string hello : {"", "HELO c\r\n", "EHLO c\r\n"}) {
+    SmtpDriver driver(profile);
+    driver.open();
+    driver.say(hello);
+    EXPECT_EQ(codes(driver.say("QUIT\r\n\r\nNOOP\r\n")), "221") << hello;
+    EXPECT_EQ(driver.end_reasons, std::vector{EndReason::quit}) << hello;
+  }
+}
+
 TEST(Pipelining, TheTarpitHoldsTheFarewell) {
   auto profile = make_profile();
   profile->rules.pipelining_strict = true;

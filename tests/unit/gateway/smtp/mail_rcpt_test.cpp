@@ -239,5 +239,46 @@ TEST(SmtpPipelining, RefusedSenderDoesNotCountItsRecipients) {
   EXPECT_FALSE(driver.closed());
 }
 
+// One mistake is one, whatever it was and however many commands the client sent behind it.
+TEST(SmtpPipelining, AMistakeInMailIsCountedOnce) {
+  auto profile = make_profile();
+  profile->protocol_errors_max = 2;
+  profile->auth_required = true;
+  std::string group;
+  for (int i = 0; i < 10; ++i) group += "RCPT TO:<alice@example.org>\r\n";
+  group += "DATA\r\n";
+  std::string refused;
+  for (int i = 0; i < 11; ++i) refused += " 503";
+  for (const auto& [mail, code] : {std::pair{"MAIL FROM:<a@b> FOO=1\r\n", "555"},
+                                   {"MAIL FROM:<a@b\r\n", "501"},
+                                   {"MAIL TO:<a@b>\r\n", "501"}}) {
+    SmtpDriver driver(profile);
+    driver.greet();
+    driver.say("AUTH PLAIN AGFsaWNlQGV4YW1wbGUub3JnAHNlY3JldA==\r\n");
+    EXPECT_EQ(codes(driver.say(mail + group)), code + refused);
+    EXPECT_EQ(codes(driver.say("BDAT 2\r\nxx")), "503");
+    EXPECT_EQ(driver.session.conversation().counters.protocol_errors, 1U) << mail;
+    // The next mistake is another one, and without MAIL they are counted as they come.
+    EXPECT_EQ(codes(driver.say(std::string(mail) + "RSET\r\n" + group)),
+              std::string(code) + " 250 421");
+  }
+  SmtpDriver stranger(profile);
+  stranger.greet();
+  std::string needs_auth = "530";
+  for (int i = 0; i < 11; ++i) needs_auth += " 530";
+  EXPECT_EQ(codes(stranger.say("MAIL FROM:<a@b>\r\n" + group)), needs_auth);
+  EXPECT_EQ(stranger.session.conversation().counters.protocol_errors, 1U);
+}
+
+// A second MAIL does not end the transaction that the first one opened.
+TEST(SmtpPipelining, ASecondMailIsNoExcuse) {
+  auto profile = make_profile();
+  profile->protocol_errors_max = 2;
+  SmtpDriver driver(profile);
+  driver.greet();
+  EXPECT_EQ(codes(driver.say("MAIL FROM:<a@b>\r\nMAIL FROM:<a@b>\r\nRCPT TO:x\r\nRCPT TO:x\r\n")),
+            "250 503 501 421");
+}
+
 }  // namespace
 }  // namespace postern::smtp::test

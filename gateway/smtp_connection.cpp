@@ -1,8 +1,9 @@
 #include "gateway/smtp_connection.hpp"
 
+#include <utility>
+
 #include "gateway/core.hpp"
 #include "gateway/login_penalty.hpp"
-#include "gateway/metric_ids.hpp"
 #include "runtime/assert.hpp"
 #include "runtime/log.hpp"
 
@@ -46,6 +47,38 @@ smtp::Refusal refusal_of(Verdict verdict, config::SmtpListenerSettings::Role rol
       break;
   }
   return smtp::Refusal::connections;
+}
+
+// The counter of the limit that ended a session; kMetricCount: it was none.
+Metric limit_of(smtp::EndReason reason) noexcept {
+  switch (reason) {
+    case smtp::EndReason::connection_timeout:
+      return kLimitConnectionTimeout;
+    case smtp::EndReason::inactivity_timeout:
+      return kLimitInactivityTimeout;
+    case smtp::EndReason::protocol_errors:
+      return kLimitProtocolErrors;
+    case smtp::EndReason::logon_failures:
+      return kLimitLogonFailures;
+    case smtp::EndReason::transactions:
+      return kLimitTransactions;
+    default:
+      return kMetricCount;
+  }
+}
+
+// The same of the limit that a refusal names.
+Metric limit_of(std::string_view reply) noexcept {
+  using smtp::Reply;
+  constexpr std::pair<Reply, Metric> kLimits[] = {{Reply::message_too_big, kLimitMessageOctets},
+                                                  {Reply::header_too_big, kLimitHeaderOctets},
+                                                  {Reply::too_many_recipients, kLimitRecipients},
+                                                  {Reply::too_many_hops, kLimitHops},
+                                                  {Reply::local_loop, kLimitLocalHops}};
+  for (const auto& [refusal, limit] : kLimits) {
+    if (reply == smtp::text_of(refusal)) return limit;
+  }
+  return kMetricCount;
 }
 
 }  // namespace
@@ -219,6 +252,10 @@ void SmtpConnection::on_spool_completion(store::SpoolRequest* request) {
 // --- what the session tells
 // ----------------------------------------------------------------------------
 
+void SmtpConnection::count_limit(Metric limit) {
+  if (limit != kMetricCount) core_.cells().add(limit);
+}
+
 void SmtpConnection::on_message_accepted(const store::SpoolRequest& message) {
   core_.cells().add(kMessagesAccepted);
   core_.cells().add(kMessageOctetsAccepted, message.size_octets);
@@ -251,6 +288,7 @@ void SmtpConnection::on_message_repeated(const store::SpoolRequest& message,
 void SmtpConnection::on_message_refused(const store::SpoolRequest& message,
                                         std::string_view reply) {
   core_.cells().add(kMessagesRefused);
+  count_limit(limit_of(reply));
   const bool ours = message.outcome != store::SpoolOutcome::pending &&
                     message.outcome != store::SpoolOutcome::durable;
   log::event(ours ? Level::warn : Level::info, "smtp.message.refused",
@@ -264,6 +302,7 @@ void SmtpConnection::on_message_refused(const store::SpoolRequest& message,
 
 void SmtpConnection::on_sender_refused(std::string_view argument, std::string_view reply) {
   core_.cells().add(kSendersRefused);
+  count_limit(limit_of(reply));
   log::event(Level::info, "smtp.sender.refused",
              {{"listener", listener_.settings.name},
               {"client", peer().address},
@@ -273,6 +312,7 @@ void SmtpConnection::on_sender_refused(std::string_view argument, std::string_vi
 
 void SmtpConnection::on_recipient_refused(std::string_view address, std::string_view reply) {
   core_.cells().add(kRecipientsRefused);
+  count_limit(limit_of(reply));
   log::event(Level::info, "smtp.recipient.refused",
              {{"listener", listener_.settings.name},
               {"client", peer().address},
@@ -295,6 +335,7 @@ void SmtpConnection::on_auth(std::string_view mechanism, std::string_view user,
 }
 
 void SmtpConnection::on_session_end(const smtp::SessionSummary& summary) {
+  count_limit(limit_of(summary.reason));
   if (summary.reason == smtp::EndReason::pipelining) core_.cells().add(kPipeliningViolations);
   if (summary.reason == smtp::EndReason::early_talker) core_.cells().add(kEarlyTalkers);
   if (summary.reason == smtp::EndReason::slow_data) core_.cells().add(kSlowMessages);

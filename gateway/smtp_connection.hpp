@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gateway/delayed_call.hpp"
+#include "gateway/metric_ids.hpp"
 #include "gateway/policy/client_policy.hpp"
 #include "gateway/shared.hpp"
 #include "gateway/smtp/session.hpp"
@@ -53,6 +54,7 @@ class SmtpConnection final : public Connection,
   void abandon();
   void submit_abandoned();
   void account_memory();
+  void count_limit(Metric limit);
   /// The client, as a trusted proxy named it.
   const PeerFacts& peer() const noexcept { return session_.conversation().peer; }
 

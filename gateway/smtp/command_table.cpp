@@ -27,7 +27,7 @@ constexpr std::uint16_t kMessageFlags = kNeedsHello | kNeedsAuth;
 // In the order of their frequency.
 constexpr std::array kCommands = {
     Command{"RCPT", kMessageFlags | kBehindMail | kNotInChunking, run_rcpt},
-    Command{"MAIL", kMessageFlags | kNotInChunking, run_mail},
+    Command{"MAIL", kMessageFlags | kNotInChunking | kTransaction, run_mail},
     Command{"DATA", kMessageFlags | kBehindMail | kNotInChunking | kNoArguments | kEndsGroup,
             run_data},
     Command{"BDAT", kMessageFlags | kCarriesPayload, run_bdat},

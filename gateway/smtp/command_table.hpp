@@ -22,7 +22,8 @@ enum CommandFlags : std::uint16_t {
   kNoArguments = 1 << 6,       ///< 501 if there is any
   kEndsGroup = 1 << 8,         ///< nothing may follow before its reply (RFC 2920 3.1, RFC 4954 4)
   kEndsSession = 1 << 9,       ///< whatever follows is nobody's business
-  kBehindMail = 1 << 10,  ///< part of a message: where its MAIL was refused, that was the mistake
+  kBehindMail = 1 << 10,   ///< part of a message: where its MAIL was refused, that was the mistake
+  kTransaction = 1 << 11,  ///< counted against transactions_max, whatever becomes of it
   kCarriesPayload = 1 << 7,  ///< octets follow the line: the handler runs, whatever the conditions
                              ///< say, is told what they said, and has to get rid of the octets
 };

@@ -111,6 +111,15 @@ void Conversation::logon_failure(Reply which) {
   }
 }
 
+// Not held back: the client need not know the limit, and its next connection is welcome.
+bool Conversation::count_transaction() {
+  ++counters.transactions;
+  const std::uint32_t max = profile->transactions_max;
+  if (max == 0 || counters.transactions <= max) return true;
+  cut_off(Reply::too_many_transactions, EndReason::transactions);
+  return false;
+}
+
 void Conversation::end_with(Reply which, EndReason reason) {
   reply(which);
   end(reason);

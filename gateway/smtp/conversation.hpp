@@ -66,6 +66,7 @@ struct Counters {
   std::uint32_t messages_accepted = 0;
   std::uint32_t messages_refused = 0;
   std::uint32_t recipients_refused = 0;
+  std::uint32_t transactions = 0;  ///< MAIL commands, refused ones too
   std::uint32_t commands = 0;
 };
 
@@ -170,13 +171,15 @@ struct Conversation {
   void log_in(std::string who);
   /// Replies to a failed logon and counts it (SMTP-12); too many end the session.
   void logon_failure(Reply which);
+  /// Counts a MAIL command. False: it was one too many, and the session has ended (RFC 9422).
+  bool count_transaction();
   /// Ends the session, behind what was replied.
   void end(EndReason reason);
   /// Replies, then ends the session.
   void end_with(Reply which, EndReason reason);
 
-  /// Replies and ends the session at once: whoever is told does not read it, and is not to be
-  /// kept.
+  /// Replies and ends the session at once, without the tarpit: whoever is told does not read it, or
+  /// did nothing wrong.
   void cut_off(Reply which, EndReason reason);
 
   /// Opens a transaction with an empty envelope (MAIL). Takes what it keeps out of `parameters`.

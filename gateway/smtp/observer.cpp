@@ -16,6 +16,8 @@ std::string_view name_of(EndReason reason) noexcept {
       return "protocol_errors";
     case EndReason::logon_failures:
       return "logon_failures";
+    case EndReason::transactions:
+      return "transactions";
     case EndReason::not_smtp:
       return "not_smtp";
     case EndReason::pipelining:

@@ -18,6 +18,7 @@ enum class EndReason : std::uint8_t {
   connection_timeout,  ///< SMTP-04
   protocol_errors,     ///< SMTP-12
   logon_failures,      ///< SMTP-12
+  transactions,        ///< more MAIL commands than a session may have (RFC 9422)
   not_smtp,            ///< HTTP or a TLS handshake on the plain port
   pipelining,          ///< input behind a command that must be the last of its group (RFC 2920)
   rate_limited,        ///< SMTP-09

@@ -40,8 +40,21 @@ std::string SmtpProfile::ehlo_reply(const EhloFacts& facts) const {
   offer(facts.xclient, "XCLIENT ADDR PORT HELO LOGIN DESTADDR DESTPORT NAME PROTO");
   offer(true, "CHUNKING");
   offer(rules.binarymime, "BINARYMIME");
-  offer(recipients_max != 0, "LIMITS RCPTMAX=" + std::to_string(recipients_max));  // RFC 9422
+  const std::string limited = limits();
+  offer(!limited.empty(), "LIMITS " + limited);
   text += "250 SMTPUTF8\r\n";
+  return text;
+}
+
+std::string SmtpProfile::limits() const {
+  std::string text;
+  const auto name = [&text](std::string_view limit, std::uint32_t value) {
+    if (value == 0) return;
+    if (!text.empty()) text += ' ';
+    text.append(limit).append("=").append(std::to_string(value));
+  };
+  name("MAILMAX", transactions_max);
+  name("RCPTMAX", recipients_max);
   return text;
 }
 
@@ -72,6 +85,7 @@ std::shared_ptr<const SmtpProfile> SmtpProfile::make(const config::SmtpListenerS
   profile->message_octets_max = settings.message_octets_max;
   profile->header_octets_max = settings.header_octets_max;
   profile->recipients_max = settings.recipients_max;
+  profile->transactions_max = settings.transactions_max;
   profile->hops_max = settings.hops_max;
   profile->local_hops_max = settings.local_hops_max;
   profile->protocol_errors_max = settings.protocol_errors_max;

@@ -39,6 +39,7 @@ struct SmtpProfile {
   std::uint64_t message_octets_max = 0;          ///< SMTP-11
   std::uint32_t header_octets_max = 0;           ///< SMTP-10
   std::uint32_t recipients_max = 0;              ///< SMTP-08
+  std::uint32_t transactions_max = 0;            ///< MAIL commands of a session (RFC 9422)
   std::uint32_t hops_max = 0;                    ///< SMTP-06
   std::uint32_t local_hops_max = 0;              ///< SMTP-07
   std::uint32_t protocol_errors_max = 0;         ///< SMTP-12
@@ -66,6 +67,8 @@ struct SmtpProfile {
   bool usual_ehlo() const noexcept { return !offers_hold(); }
   /// FUTURERELEASE is offered: to those who can log in (RFC 4865 section 8).
   bool offers_hold() const noexcept { return auth && rules.hold_max.count() != 0; }
+  /// LIMITS (RFC 9422) names these, "MAILMAX=100 RCPTMAX=200"; empty: there is no limit to name.
+  std::string limits() const;
 
   /// Whether STARTTLS is offered on connections that are not inside TLS yet.
   bool starttls_offered() const noexcept;

@@ -39,6 +39,8 @@ constexpr std::array kRows = {
     Row{timeout_total, "421 4.4.2 Connection lasted too long, closing it\r\n"},
     Row{too_many_protocol_errors, "421 4.7.0 Too many errors, closing connection\r\n"},
     Row{too_many_logon_failures, "421 4.7.0 Too many failed logons, closing connection\r\n"},
+    Row{too_many_transactions,
+        "421 4.7.0 Too many messages in one session, closing connection\r\n"},
     Row{not_smtp, "421 4.7.0 This is an SMTP server, closing connection\r\n"},
     Row{rate_exceeded, "421 4.4.2 Message submission rate exceeded, closing connection\r\n"},
     Row{data_too_slow, "421 4.4.2 Message comes too slowly, closing connection\r\n"},

@@ -29,6 +29,7 @@ enum class Reply : std::uint8_t {
   timeout_total,
   too_many_protocol_errors,
   too_many_logon_failures,
+  too_many_transactions,
   not_smtp,
   rate_exceeded,
   data_too_slow,

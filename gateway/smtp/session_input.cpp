@@ -159,6 +159,7 @@ void SmtpSession::handle_command(std::string_view line) {
   const auto has = [command](CommandFlags flag) { return (command->flags & flag) != 0; };
   const bool alone = c.hello == Hello::helo && !has(kEndsSession);
   if ((alone || has(kEndsGroup)) && speaks_too_early()) return;
+  if (has(kTransaction) && !c.count_transaction()) return;
   const std::optional<Reply> refusal = check_conditions(*command, c, arguments);
   if (refusal && !has(kCarriesPayload)) {
     if (has(kBehindMail)) return c.error_behind_mail(*refusal);

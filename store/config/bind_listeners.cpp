@@ -43,6 +43,8 @@ constexpr Range kHeaderOctets{.min = 1 << 10, .max = 64u << 20};
 // RFC 5321 4.5.3.1.8 demands 100 from servers, administrators may want fewer. Each recipient is
 // memory until the transaction ends, so there is no "no limit".
 constexpr Range kRecipients{.min = 1, .max = 100'000};
+// RFC 9422 section 4: those that are refused count too. The upper bound only catches slips.
+constexpr Range kTransactions{.min = 1, .max = 1'000'000, .zero_is_off = true};
 constexpr Range kHops{.min = 1, .max = 500};                           // SMTP-06
 constexpr Range kLocalHops{.min = 1, .max = 50, .zero_is_off = true};  // SMTP-07
 constexpr Range kProtocolErrors{.min = 1, .max = 1000, .zero_is_off = true};
@@ -201,6 +203,9 @@ void bind_smtp_limits(Binder& b, SmtpListenerSettings& s) {
            "Largest header block of a message.");
   b.count("recipients_max", s.recipients_max, kRecipients,
           "Recipients of one message; further ones are told to come in another transaction.");
+  b.count("transactions_max", s.transactions_max, kTransactions,
+          "MAIL commands of one session, refused ones too; one more ends it with 421, so that the "
+          "client comes on a new connection.");
   b.count("hops_max", s.hops_max, kHops,
           "Received fields a message may carry: above it mail goes in a circle.");
   b.count("local_hops_max", s.local_hops_max, kLocalHops,

@@ -171,10 +171,13 @@ struct SmtpListenerSettings : ListenerSettings, SmtpRuleSettings {
   std::uint64_t message_octets_max = 36ull << 20;  ///< SMTP-11
   std::uint32_t header_octets_max = 256 << 10;     ///< SMTP-10
   std::uint32_t recipients_max = 200;              ///< SMTP-08
-  std::uint32_t hops_max = 30;                     ///< SMTP-06
-  std::uint32_t local_hops_max = 8;                ///< SMTP-07
-  std::uint32_t protocol_errors_max = 5;           ///< SMTP-12
-  std::uint32_t logon_failures_max = 3;            ///< SMTP-12
+  /// MAIL commands of one session (RFC 9422 MAILMAX). Off: a connection that is used again costs
+  /// less than a new one, and the rates bound what comes over it.
+  std::uint32_t transactions_max = 0;
+  std::uint32_t hops_max = 30;              ///< SMTP-06
+  std::uint32_t local_hops_max = 8;         ///< SMTP-07
+  std::uint32_t protocol_errors_max = 5;    ///< SMTP-12
+  std::uint32_t logon_failures_max = 3;     ///< SMTP-12
   std::uint32_t command_octets_max = 2048;  ///< RFC 5321 4.5.3.1.4 is 512; extensions lengthen it
   // Rates: gateway/policy/rate_limiter.hpp. Of a source while it has not logged in, of the account
   // afterwards: an office behind one address is not one sender.

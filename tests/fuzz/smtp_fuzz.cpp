@@ -73,6 +73,7 @@ std::shared_ptr<SmtpProfile> profile_of(const Choice& choice) {
     profile->protocol_errors_max = 3;
     profile->logon_failures_max = 1;
     profile->recipients_max = 2;
+    profile->transactions_max = 5;
     profile->hops_max = 1;
     profile->local_hops_max = 1;
   }
@@ -141,6 +142,9 @@ void check_state(SmtpDriver& driver) {
   require(!transaction.open || c.profile->recipients_max == 0 ||
               c.message->envelope.recipients.size() <= c.profile->recipients_max,
           "recipients are bounded");
+  require(c.ended || c.profile->transactions_max == 0 ||
+              c.counters.transactions <= c.profile->transactions_max,
+          "transactions are bounded");
   const auto repeated = static_cast<std::size_t>(std::ranges::count_if(
       driver.events, [](const std::string& event) { return event.starts_with("repeated "); }));
   require(c.counters.messages_accepted == driver.stored.size() + repeated,

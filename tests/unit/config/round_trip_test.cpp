@@ -211,6 +211,7 @@ Settings unusual() {
   smtp.message_octets_max = 1025;
   smtp.header_octets_max = 1026;
   smtp.recipients_max = 8;
+  smtp.transactions_max = 10;
   smtp.hops_max = 9;
   smtp.local_hops_max = 0;
   smtp.protocol_errors_max = 11;

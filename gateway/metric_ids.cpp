@@ -65,6 +65,8 @@ std::vector<metrics::Description> describe_metrics() {
       {"postern_login_penalties_total", "Logins of all protocols under penalty", Kind::counter,
        "outcome", "refused"},
       {"postern_smtp_held_octets", "Octets of messages in memory", Kind::gauge, "", ""},
+      {"postern_smtp_memory_refusals_total", "MAILs and messages refused for want of memory",
+       Kind::counter, "", ""},
       {"postern_pressure_level", "Back pressure: 0 none, 1 medium, 2 high", Kind::gauge, "resource",
        "memory"},
       {"postern_pressure_level", "Back pressure: 0 none, 1 medium, 2 high", Kind::gauge, "resource",

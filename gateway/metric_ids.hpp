@@ -48,6 +48,7 @@ enum Metric : std::size_t {
   kLoginsDelayed,
   kLoginsRefused,
   kHeldOctets,
+  kMemoryRefusals,
   kPressureMemory,  // these four in the order of policy::Resource
   kPressureDisk,
   kPressureStall,

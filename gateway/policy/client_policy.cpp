@@ -42,7 +42,7 @@ MessageVerdict ClientPolicy::admit_message(std::string_view identity, std::uint6
     core_.cells.add(gateway::kPressureRefusals);
     return MessageVerdict::no_room;
   }
-  if (core_.held_octets >= core_.held_octets_max) return MessageVerdict::no_room;
+  if (!ClientPolicy::has_memory(0)) return MessageVerdict::no_room;
   if (trusted_) return MessageVerdict::admitted;
   if (identity.empty()) {
     const ListenerRate& rate = listener_.source_messages;
@@ -77,6 +77,13 @@ bool ClientPolicy::admit_octets(std::string_view identity, std::uint64_t octets,
   if (trusted_ || identity.empty() || rate.off()) return true;
   if (take(rate, identity_key(rate, identity), octets, now)) return true;
   core_.cells.add(gateway::kRateIdentityOctets);
+  return false;
+}
+
+bool ClientPolicy::has_memory(std::uint64_t own_octets) {
+  const std::int64_t others = core_.held_octets - static_cast<std::int64_t>(own_octets);
+  if (others < core_.held_octets_max) return true;
+  core_.cells.add(gateway::kMemoryRefusals);
   return false;
 }
 

@@ -30,6 +30,7 @@ class ClientPolicy final : public smtp::SmtpPolicy {
                                      Now now) override;
   bool admit_recipient(std::string_view identity, Now now) override;
   bool admit_octets(std::string_view identity, std::uint64_t octets, Now now) override;
+  bool has_memory(std::uint64_t own_octets) override;
   Duration greeting_delay(Now now) override;
   void set_peer(const PeerFacts& peer) override;
   Duration mail_delay(std::string_view identity) override;

@@ -55,6 +55,9 @@ class SmtpPolicy {
   virtual bool admit_octets(std::string_view /*identity*/, std::uint64_t /*octets*/, Now) {
     return true;
   }
+  /// Whether more octets of a message may be held in memory (SMTP-13). Asked before some are taken.
+  /// `own_octets`, which the message holds already, do not speak against it: alone it has room.
+  virtual bool has_memory(std::uint64_t /*own_octets*/) { return true; }
   /// How long the greeting is held back from a client that misbehaved before (SMTP-20); zero: not
   /// at all.
   virtual Duration greeting_delay(Now now) = 0;

@@ -84,6 +84,7 @@ class SmtpSession final : public Session {
   void handle_command(std::string_view line);
   bool speaks_too_early();
   // session_message.cpp
+  void refuse_without_memory();
   std::size_t take_data(std::string_view in);
   std::size_t take_chunk(std::string_view in);
   void take_chunk_content(std::string_view octets);

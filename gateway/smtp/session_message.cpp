@@ -41,10 +41,19 @@ void feed_options(ContentDigest& digest, const store::Envelope& envelope, const 
 
 }  // namespace
 
+// The memory budget holds for messages that were begun while there was room, too. Their octets are
+// read and thrown away from here on; the end gets the answer.
+void SmtpSession::refuse_without_memory() {
+  Conversation& c = conversation_;
+  if (c.intake.refusal() || c.services.policy == nullptr) return;
+  if (!c.services.policy->has_memory(c.intake.body().buffered())) c.intake.refuse(Reply::busy);
+}
+
 // Takes octets behind DATA's 354: as many as may be held in memory.
 std::size_t SmtpSession::take_data(std::string_view in) {
   Conversation& c = conversation_;
   std::size_t taken = 0;
+  refuse_without_memory();
   while (taken < in.size()) {
     const std::string_view rest = in.substr(taken, c.intake.room());
     const DataReader::Piece piece = c.data_reader.next(rest);
@@ -71,6 +80,7 @@ std::size_t SmtpSession::take_data(std::string_view in) {
 std::size_t SmtpSession::take_chunk(std::string_view in) {
   Conversation& c = conversation_;
   std::uint64_t wanted = std::min<std::uint64_t>(in.size(), c.transaction.chunk_octets_left);
+  if (!c.transaction.chunk_refusal) refuse_without_memory();
   if (!c.transaction.chunk_refusal && !c.intake.refusal()) {
     wanted = std::min<std::uint64_t>(wanted, c.intake.room());
     take_chunk_content(in.substr(0, wanted));

@@ -160,8 +160,10 @@ void bind(Binder& b, StoreSettings& s) {
   b.octets(
       "disk_free_min_octets", s.disk_free_min_octets, kDiskFreeMin,
       "Mail is refused for the time being (452) while the disk has less free space than this.");
-  b.octets("memory_budget_octets", s.memory_budget_octets, kMemoryBudget,
-           "Memory for messages that are accepted but not yet on disk, all cores together.");
+  b.octets(
+      "memory_budget_octets", s.memory_budget_octets, kMemoryBudget,
+      "Memory for messages on their way to the disk, shared out evenly among the cores. When a "
+      "core's share is used up, mail is refused for the time being (452).");
   b.count("commit_queue_requests", s.commit_queue_requests, kCommitQueue,
           "Messages of one core that can wait for the disk before clients are told to come back.");
 }

@@ -107,7 +107,8 @@ struct StoreSettings {
   /// Refuse mail when the file system has less free space than this. Enough for RocksDB to flush
   /// and compact what it has already accepted.
   std::uint64_t disk_free_min_octets = 512ull << 20;
-  /// Octets of accepted but not yet durable messages in memory, all cores together.
+  /// Octets of messages in memory, from their arrival until they are durable; each core has an
+  /// equal share.
   std::uint64_t memory_budget_octets = 512ull << 20;
   /// Requests one core can have waiting at the committer. Reached only when the disk is far behind.
   std::uint32_t commit_queue_requests = 8192;

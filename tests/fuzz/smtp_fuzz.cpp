@@ -284,9 +284,12 @@ class Events {
       case 6:
         driver_.session.set_directory(std::make_shared<test::FakeDirectory>());
         break;
-      case 7:
-        driver_.admit_messages = (octet() & 3) != 0;
+      case 7: {
+        const std::uint8_t bits = octet();
+        driver_.admit_messages = (bits & 3) != 0;
+        driver_.memory = (bits & 48) != 48;
         break;
+      }
       case 8:
         driver_.hold_answers = (octet() & 1) != 0;
         break;

@@ -133,8 +133,19 @@ TEST_F(ClientPolicies, NoRoomCountsNothing) {
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(client("192.0.2.1").admit_message({}, 0, now), MessageVerdict::no_room);
   }
+  EXPECT_EQ(cells.get(gateway::kMemoryRefusals), 10U);
   cores[0].held_octets = 99;
   EXPECT_EQ(admitted(client("192.0.2.1")), 3);
+}
+
+TEST_F(ClientPolicies, AMessageIsRefusedForWhatOthersHold) {
+  ClientPolicy one = client("192.0.2.1");
+  cores[0].held_octets = 199;
+  EXPECT_TRUE(one.has_memory(100)) << "others hold 99";
+  EXPECT_FALSE(one.has_memory(99));
+  cores[0].held_octets = 5000;
+  EXPECT_TRUE(one.has_memory(5000)) << "alone a message of any size is taken";
+  EXPECT_EQ(cells.get(gateway::kMemoryRefusals), 1U);
 }
 
 TEST_F(ClientPolicies, ErrorsAreRememberedPerSource) {

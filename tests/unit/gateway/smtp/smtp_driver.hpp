@@ -238,6 +238,7 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy, public ClientGa
     octets_left -= octets;
     return true;
   }
+  bool has_memory(std::uint64_t) override { return memory; }
   Duration greeting_delay(Now) override { return greet_delay; }
   // ClientGate
   std::optional<Refusal> admit(const PeerFacts& client) override {
@@ -257,6 +258,7 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy, public ClientGa
   bool room = true;
   std::optional<Refusal> client_refusal;  // of a client that XCLIENT names
   std::vector<std::string> named;         // those
+  bool memory = true;
   Duration greet_delay{};
   bool hold_answers = false;
   store::SpoolOutcome outcome = store::SpoolOutcome::durable;

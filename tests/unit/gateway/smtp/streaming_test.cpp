@@ -54,6 +54,31 @@ TEST(SmtpStreaming, BdatIsBoundedInMemoryAndComplete) {
   }
 }
 
+TEST(SmtpStreaming, WithoutMemoryTheRestIsThrownAwayAndTheEndSaysSo) {
+  for (const std::string& how :
+       {std::string("DATA"), std::string("BDAT"), std::string("spilled")}) {
+    SmtpDriver driver;
+    driver.greet();
+    driver.say(kEnvelope);
+    const std::string content = large_content(how == "spilled" ? 1'200'000 : 50'000);
+    const std::string half = content.substr(0, content.size() - 1000);
+    const std::string rest = content.substr(content.size() - 1000);
+    driver.say(how == "BDAT" ? "BDAT " + std::to_string(content.size()) + " LAST\r\n" : "DATA\r\n");
+    driver.feed(half);
+    driver.memory = false;
+    EXPECT_GT(driver.session.conversation().intake.body().buffered(), 0U);
+    driver.feed(rest);
+    EXPECT_EQ(driver.session.conversation().intake.body().buffered(), 0U) << how;
+    if (how != "BDAT") driver.feed(".\r\n");
+    EXPECT_EQ(driver.take(), "452 4.3.1 Insufficient system resources, try again later\r\n") << how;
+    EXPECT_EQ(driver.abandons, how == "spilled" ? 1 : 0);
+    EXPECT_TRUE(driver.stored.empty());
+    driver.memory = true;
+    driver.say(kEnvelope + "DATA\r\n");
+    EXPECT_EQ(codes(driver.say("Subject: x\r\n\r\ny\r\n.\r\n")), "250") << "the session goes on";
+  }
+}
+
 class SmtpSpilled : public testing::Test {
  protected:
   // In the middle of a message whose first chunks wait for the store.

@@ -206,7 +206,7 @@ void add_user_commands(CLI::App& app, const Globals& globals, Action& action) {
       ->expected(1)
       ->take_all();
   CLI::Option* file = add_password_file(add, options);
-  add->add_flag("--no-password", options->no_password, "Receives mail, but cannot log in")
+  add->add_flag("--no-password", options->no_password, "Receives mail; no password logs in")
       ->excludes(file);
   add->callback([&, options] { action = [&, options] { return add_user(globals, *options); }; });
 

@@ -1,5 +1,6 @@
 """SMTP-21 and SMTP-24: SMTPUTF8, STARTTLS, implicit TLS, SIZE, 8BITMIME, PIPELINING, DSN, submission, LIMITS."""
 
+import concurrent.futures
 import re
 import ssl
 
@@ -234,9 +235,71 @@ def test_smtp_24_08_limits_are_those_that_hold(server):
 
 
 def test_smtp_24_08_limits_follow_the_configuration(configured):
-    server = configured(smtp={"recipients_max": 17})
+    server = configured(smtp={"recipients_max": 17, "transactions_max": 9})
     with server.session() as session:
-        assert "RCPTMAX=17" in session.keywords["LIMITS"].split()
+        assert session.keywords["LIMITS"] == "MAILMAX=9 RCPTMAX=17"
+
+
+# More than this would be a test of patience.
+MAILMAX_TESTED = 200
+
+
+@pytest.mark.parametrize("value", [None, 1, 2, 150])
+def test_smtp_24_mailmax_is_how_many_mail_commands_are_served(value, server, configured):
+    target = server if value is None else configured(smtp={"transactions_max": value})
+    account = target.account()
+    with target.session() as session:
+        limits = dict(limit.split("=") for limit in target.extension(session, "LIMITS").split())
+        limit = int(limits.get("MAILMAX", 0))
+        if value is not None:
+            assert limit == value, limits
+        if limit > MAILMAX_TESTED:
+            pytest.skip(f"MAILMAX={limit}")
+        mail = target.message(account.name)[1]
+        # None is named: none holds, as far as anybody would go.
+        for number in range(limit or MAILMAX_TESTED):
+            reply = session.send_mail(SENDER, [account.name], mail)
+            assert reply.code == 250, (number, reply)
+        reply = session.command(f"MAIL FROM:<{SENDER}>")
+        if limit:
+            assert reply.code // 100 in (4, 5), reply
+            if target.own:
+                expect(reply, 421, "4.7.0")
+                session.expect_closed()
+        else:
+            assert reply.code == 250, reply
+
+
+def test_smtp_24_mailmax_counts_what_is_refused_too(configured):
+    """RFC 9422 section 4: the server counts MAIL commands whether they succeed or fail."""
+    server = configured(smtp={"transactions_max": 4})
+    with server.smtp() as session:
+        assert session.command(f"MAIL FROM:<{SENDER}>").code == 503
+        session.ehlo()
+        assert session.command("MAIL FROM:broken").code == 501
+        assert session.command(f"MAIL FROM:<{SENDER}> SIZE=99999999999").code == 552
+        session.must(250, f"MAIL FROM:<{SENDER}>")
+        session.must(250, "RSET")
+        session.must(250, "NOOP MAIL")
+        expect(session.command("MAIL FROM:broken"), 421, "4.7.0")
+        session.expect_closed()
+
+
+def test_smtp_24_mailmax_is_of_each_session(configured):
+    server = configured(smtp={"transactions_max": 3}, settings={"runtime": {"cores": 4}})
+
+    def one(_):
+        with server.session() as session:
+            session.send(f"MAIL FROM:<{SENDER}>\r\nRSET\r\n".encode() * 6)
+            codes = []
+            try:
+                while True:
+                    codes.append(session.reply().code)
+            except (wire.Closed, OSError):
+                return codes
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for codes in pool.map(one, range(64)):
+            assert codes == [250] * 6 + [421]
 
 
 # -- SMTP-24: DSN (RFC 3461) -----------------------------------------------------------------------

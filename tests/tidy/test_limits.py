@@ -19,7 +19,6 @@ NOT_OVER_SOCKETS = {
     "backlog": "the kernel's: it holds connections back and refuses none that a client could tell",
     "duplicates_max": "which message is forgotten first hangs on random hashes",
     "policy_keys_max": "which source is forgotten first hangs on random hashes",
-    "commit_queue_requests": "needs a disk that stands still",
 }
 
 

@@ -159,6 +159,9 @@ void ServiceConnection::authenticate(std::uint64_t id, Authenticate request) {
   if (!request.client_address.empty()) {
     login.attempt = shared.policy->begin_login(request.client_address, request.user,
                                                *shared.engine->directory(), loop().now().mono);
+    // Nobody else can be told to wait: no hash for who would have to.
+    const bool waits = login.attempt->right_at > loop().now().mono;
+    if (waits && held_logins_.full()) login.attempt->verify = false;
     if (!login.attempt->verify) return answer_login(std::move(login), {});
   }
   if (auto known =
@@ -183,6 +186,10 @@ void ServiceConnection::answer_login(Login login, store::AuthOutcome outcome) {
   if (login.attempt) {
     answer = service_.shared().policy->finish_login(*login.attempt, outcome, now);
   }
+  if (answer.at > now && held_logins_.full()) {  // told so at once, be it right or wrong
+    answer = {.at = now, .refused = true};
+    outcome = {};
+  }
   note_login_penalty(
       service_.cells(),
       {.protocol = login.protocol, .client = login.client_address, .user = login.user}, answer,
@@ -190,14 +197,13 @@ void ServiceConnection::answer_login(Login login, store::AuthOutcome outcome) {
   if (answer.at <= now) return tell_login(login, outcome);
   ++answers_outstanding_;
   const std::uint64_t id = login.id;
-  held_logins_[id] = std::make_unique<DelayedCall>(
-      loop(), answer.at, [this, login = std::move(login), outcome = std::move(outcome)] {
-        const auto done = held_logins_.extract(login.id);
-        --answers_outstanding_;
-        tell_login(login, outcome);
-        after_session_call();
-        resume();
-      });
+  held_logins_.hold(loop(), id, answer.at,
+                    [this, login = std::move(login), outcome = std::move(outcome)] {
+                      --answers_outstanding_;
+                      tell_login(login, outcome);
+                      after_session_call();
+                      resume();
+                    });
 }
 
 void ServiceConnection::tell_login(const Login& login, const store::AuthOutcome& outcome) {
@@ -214,14 +220,6 @@ void ServiceConnection::tell_login(const Login& login, const store::AuthOutcome&
     }
   }
   answer(login.id, std::move(reply));
-}
-
-void ServiceConnection::answer_held_logins() {
-  std::vector<std::uint64_t> ids;
-  for (const auto& [id, call] : held_logins_) ids.push_back(id);
-  for (const std::uint64_t id : ids) {
-    if (const auto found = held_logins_.find(id); found != held_logins_.end()) found->second->run();
-  }
 }
 
 void ServiceConnection::tell_strictest_policy(std::uint64_t id) {

@@ -2,12 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 
-#include "gateway/delayed_call.hpp"
+#include "gateway/held_logins.hpp"
 #include "gateway/store_service.hpp"
 #include "runtime/connection.hpp"
 #include "store/rpc/service_session.hpp"
@@ -21,7 +19,7 @@ class ServiceConnection final : public Connection {
   ~ServiceConnection() override;
 
   /// The process is stopping: logins that wait under penalty are answered now.
-  void answer_held_logins();
+  void answer_held_logins() { held_logins_.answer_all(); }
   void notify(const store::rpc::Changed& changed);
   const store::rpc::ServiceSession& state() const noexcept { return session_; }
 
@@ -67,8 +65,7 @@ class ServiceConnection final : public Connection {
   store::rpc::ServiceSession session_;
   int answers_outstanding_ = 0;
   bool counted_as_subscriber_ = false;
-  // Logins under penalty that wait for their answer, by request.
-  std::unordered_map<std::uint64_t, std::unique_ptr<DelayedCall>> held_logins_;
+  HeldLogins held_logins_;
 };
 
 }  // namespace postern::gateway

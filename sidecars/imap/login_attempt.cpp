@@ -22,13 +22,16 @@ Progress LoginAttempt::on_reply(Context& context, sidecars::LoginReply reply) {
     }
     case Outcome::too_soon:  // said to POP3 alone; if it ever comes, coming again is the answer
     case Outcome::unavailable:
-      return context.no("UNAVAILABLE", "Logins are not possible now, try again later");
+      undecided_ = true;
+      break;
     case Outcome::bad_credentials:
+      if (context.observer != nullptr) context.observer->login_failed(user_, mechanism_);
       break;
   }
-  // IMAP-46. The delay comes before the answer, so a guesser cannot hurry on.
+  // IMAP-46. The delay comes before the answer, so a guesser cannot hurry on. What could not be
+  // decided counts, too: a client that hears "not now" and comes again at once must not do so for
+  // as long as its login_timeout.
   ++context.failed_logins;
-  if (context.observer != nullptr) context.observer->login_failed(user_, mechanism_);
   waits_ = true;
   context.wake = context.now.mono + kFailedLoginDelay;
   return Progress::timer;
@@ -39,6 +42,9 @@ Progress LoginAttempt::failed(Context& context) {
   if (most > 0 && context.failed_logins >= most) {
     context.untagged("BYE Too many failed logins");
     context.end = EndReason::login_failures;
+  }
+  if (undecided_) {
+    return context.no("UNAVAILABLE", "Logins are not possible now, try again later");
   }
   return context.no("AUTHENTICATIONFAILED", "The user name or the password is wrong");
 }

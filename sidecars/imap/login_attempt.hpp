@@ -24,6 +24,7 @@ class LoginAttempt {
   std::string user_;
   std::string_view mechanism_;
   bool waits_ = false;
+  bool undecided_ = false;  // the gateway could not say whether it was right
 };
 
 }  // namespace postern::imap

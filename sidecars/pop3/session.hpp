@@ -110,6 +110,7 @@ class Pop3Session final : public sidecars::MailSession {
   void on_policy_reply(sidecars::PolicyReply reply);
   void send_capabilities(const store::MailboxPolicy& policy, bool differs_by_user);
   void login_failed(Now now);
+  void refuse_login(std::string_view text, Now now);
   void answer_failed_login();
   void handle_sasl_line(std::string_view line, Now now);
   void take_sasl_step(sasl::Step step, Now now);
@@ -172,6 +173,7 @@ class Pop3Session final : public sidecars::MailSession {
   std::string user_;         // USER's or SASL's user name, until the login is decided
   bool user_given_ = false;  // USER was answered +OK: PASS may come
   std::string mechanism_;    // of the login under way
+  std::string_view login_refusal_;  // what the answer says that is held back; static
   std::unique_ptr<sasl::Mechanism> sasl_exchange_;  // AUTH: the next line is not a command
   std::string account_;                             // canonical name, once logged in
 

@@ -54,8 +54,9 @@ void Pop3Session::on_login_reply(sidecars::LoginReply reply, Now now) {
     case sidecars::LoginReply::Outcome::unavailable:
       break;
   }
-  user_.clear();
-  reply_error("[SYS/TEMP] logins are not possible at the moment");
+  // Not reported as a failure, for nobody knows. Counted and held back like one: whoever hears "not
+  // now" and comes again at once would otherwise do so for ever, over one connection.
+  refuse_login("[SYS/TEMP] logins are not possible at the moment", now);
 }
 
 void Pop3Session::on_maildrop_reply(sidecars::SnapshotReply reply, Now now) {
@@ -76,10 +77,16 @@ void Pop3Session::on_maildrop_reply(sidecars::SnapshotReply reply, Now now) {
                        maildrop_.available_octets()));
 }
 
-// Counts a failed login and holds its answer back.
+// The same words for a wrong password and an unknown user.
 void Pop3Session::login_failed(Now now) {
-  ++logon_failures_;
   if (observer_ != nullptr) observer_->on_login_failed(login_event());
+  refuse_login("[AUTH] wrong user name or password", now);
+}
+
+// Counts a login that came to nothing and holds its answer back. `text` is static.
+void Pop3Session::refuse_login(std::string_view text, Now now) {
+  ++logon_failures_;
+  login_refusal_ = text;
   user_.clear();
   if (profile_->failed_login_delay.count() == 0) {
     answer_failed_login();
@@ -89,15 +96,14 @@ void Pop3Session::login_failed(Now now) {
   output_.deadline = now.mono + profile_->failed_login_delay;
 }
 
-// The same words for a wrong password and an unknown user.
 void Pop3Session::answer_failed_login() {
   waiting_ = Waiting::nothing;
   const std::uint32_t failures_max = profile_->settings.logon_failures_max;
   if (failures_max == 0 || logon_failures_ < failures_max) {
-    reply_error("[AUTH] wrong user name or password");
+    reply_error(login_refusal_);
     return;
   }
-  reply_error("[AUTH] wrong user name or password, closing connection");
+  reply_error(fmt::format("{}, closing connection", login_refusal_));
   end_session(EndReason::logon_failures);
 }
 

@@ -37,7 +37,8 @@ bool is_mailbox_business(const RequestBody& body) {
 void ServiceSession::on_open(Now now) { output_.deadline = now.mono + kHelloTimeout; }
 
 bool ServiceSession::wants_input() const noexcept {
-  return !closed_ && !draining_ && outstanding_.size() < kOutstandingMax &&
+  const std::size_t in_window = outstanding_.size() - logins_outstanding_;
+  return !closed_ && !draining_ && in_window < kOutstandingMax &&
          outstanding_octets_ < kOutstandingOctetsMax && unsent_octets_ < kOutputHighOctets;
 }
 
@@ -88,8 +89,13 @@ void ServiceSession::accept(Request request, std::size_t frame_octets) {
     return violation(ErrorCode::corrupted, "a request id is in use twice");
   }
   if (refuse(request) || handled_here(request)) return;
-  outstanding_.emplace(request.id, Waiting{reply_index(request.body), frame_octets});
-  outstanding_octets_ += frame_octets;
+  const bool login = std::holds_alternative<Authenticate>(request.body);
+  const Waiting waiting{.reply_index = reply_index(request.body),
+                        .frame_octets = login ? 0 : frame_octets,
+                        .login = login};
+  outstanding_.emplace(request.id, waiting);
+  outstanding_octets_ += waiting.frame_octets;
+  logins_outstanding_ += login ? 1 : 0;
   requests_.push_back(std::move(request));
 }
 
@@ -106,6 +112,10 @@ bool ServiceSession::refuse(const Request& request) {
   if (is_mailbox_business(request.body) && !rights_.mailboxes) {
     return refused(ErrorCode::permission_denied,
                    "mailboxes are for the sidecars, which run as the gateway's user");
+  }
+  if (std::holds_alternative<Authenticate>(request.body) &&
+      logins_outstanding_ >= kLoginsOutstandingMax) {
+    return refused(ErrorCode::exhausted, "too many logins wait for their answers");
   }
   const auto* subscribe = std::get_if<Subscribe>(&request.body);
   if (subscribe != nullptr && subscriptions_.size() >= kSubscriptionsMax &&
@@ -148,6 +158,7 @@ void ServiceSession::reply(std::uint64_t id, Result<ReplyBody> body) {
   POSTERN_ASSERT(entry != outstanding_.end());
   POSTERN_ASSERT(!body || body->index() == entry->second.reply_index);
   outstanding_octets_ -= entry->second.frame_octets;
+  logins_outstanding_ -= entry->second.login ? 1 : 0;
   outstanding_.erase(entry);
   send(Reply{id, std::move(body)});
   close_when_drained();
@@ -193,6 +204,7 @@ void ServiceSession::violation(ErrorCode code, std::string text) {
   output_.deadline.reset();
   requests_.clear();
   outstanding_.clear();
+  logins_outstanding_ = 0;
   pending_changes_.clear();
   subscriptions_.clear();
 }

@@ -19,7 +19,12 @@ namespace postern::store::rpc {
 /// Requests of one connection that may wait for their answers at once; further input waits. A
 /// sidecar has one for each of its busy mail clients, and a hash or a commit takes milliseconds.
 inline constexpr std::size_t kOutstandingMax = 1024;
-/// Octets of those requests: a few mutations of the largest kind, or very many ordinary ones.
+/// Logins are outside that window: a penalty holds their answers back for seconds, and a thousand
+/// guessers must not keep everybody else's requests waiting behind theirs. Beyond this many a login
+/// is refused at once. One for each mail client of a large sidecar's core, some 64 octets each
+/// here; the driver bounds what it keeps of them.
+inline constexpr std::size_t kLoginsOutstandingMax = 16 * 1024;
+/// Octets of the requests in the window: a few mutations of the largest kind, or very many ordinary ones.
 inline constexpr std::size_t kOutstandingOctetsMax = 16u << 20;
 /// Unsent octets at which a connection's input waits until the peer reads.
 inline constexpr std::size_t kOutputHighOctets = 256u << 10;
@@ -42,8 +47,8 @@ struct Rights {
 /// reply() on the same thread, in any order. Feed every committed change of any mailbox to
 /// notify(): the session passes on what its peer subscribed to.
 ///
-/// Requests are refused here, with an error reply, when the peer lacks the right or watches too
-/// many mailboxes. What is not this protocol gets an error with id 0 and the connection is closed.
+/// Requests are refused here, with an error reply, when the peer lacks the right, watches too many
+/// mailboxes or has too many logins under way. What is not this protocol gets an error with id 0 and the connection is closed.
 /// Owner and thread: the store service's loop.
 class ServiceSession final : public Session {
  public:
@@ -98,10 +103,12 @@ class ServiceSession final : public Session {
   std::deque<Request> requests_;  // parsed, not taken by the driver
   struct Waiting {
     std::size_t reply_index;   // of its ReplyBody
-    std::size_t frame_octets;  // what it holds in memory, nearly
+    std::size_t frame_octets;  // what it holds in memory, nearly; 0 outside the window
+    bool login;
   };
   std::unordered_map<std::uint64_t, Waiting> outstanding_;  // by request id
   std::size_t outstanding_octets_ = 0;
+  std::size_t logins_outstanding_ = 0;  // of outstanding_, those outside the window
   std::unordered_set<std::uint64_t> subscriptions_;
   std::unordered_map<std::uint64_t, Changed> pending_changes_;  // subset of subscriptions_
   std::optional<StorePosition> view_position_;

@@ -96,7 +96,7 @@ class Driver {
         if (data_.ConsumeIntegralInRange(0, 20) == 0) session_.on_end_of_input({});
         break;
     }
-    POSTERN_ASSERT(session_.outstanding() <= kOutstandingMax);
+    POSTERN_ASSERT(session_.outstanding() <= kOutstandingMax + kLoginsOutstandingMax);
     POSTERN_ASSERT(session_.pending_changes() <= session_.subscription_count());
   }
 

@@ -236,20 +236,59 @@ TEST(RpcServiceSession, TakesNoMoreThanItMayOwe) {
   peer.hello();
   std::string stream;
   for (std::uint64_t id = 1; id <= kOutstandingMax + 10; ++id) {
-    stream += framed(Request{id, Authenticate{}});
+    stream += framed(Request{id, StrictestPolicy{}});
   }
   peer.feed(stream);
   EXPECT_EQ(peer.session.outstanding(), kOutstandingMax);
   EXPECT_FALSE(peer.input.empty());
-  peer.session.reply(1, AuthenticateReply{});
+  peer.session.reply(1, StrictestPolicyReply{});
   peer.offer();
   EXPECT_EQ(peer.session.outstanding(), kOutstandingMax);
   for (std::uint64_t id = 2; id <= kOutstandingMax; ++id) {
-    peer.session.reply(id, AuthenticateReply{});
+    peer.session.reply(id, StrictestPolicyReply{});
   }
   peer.drain();
   EXPECT_EQ(peer.session.outstanding(), 10u);
   EXPECT_TRUE(peer.input.empty());
+}
+
+// Logins under penalty wait for seconds. Nobody else's request does.
+TEST(RpcServiceSession, WaitingLoginsHoldNothingElseUp) {
+  Peer peer;
+  peer.hello();
+  const std::string password(1000, 'p');
+  std::string stream;
+  for (std::uint64_t id = 1; id <= kLoginsOutstandingMax; ++id) {
+    stream += framed(Request{id, Authenticate{.user = "ann", .password = password}});
+  }
+  ASSERT_GT(stream.size(), kOutstandingOctetsMax);
+  peer.feed(stream);
+  peer.feed(framed(Request{90'000, Subscribe{MailboxId{5}}}));
+  EXPECT_TRUE(peer.input.empty());
+  std::optional<Request> last;
+  std::size_t logins = 0;
+  while (auto request = peer.session.take_request()) {
+    logins += std::holds_alternative<Authenticate>(request->body) ? 1 : 0;
+    last = std::move(request);
+  }
+  EXPECT_EQ(logins, kLoginsOutstandingMax);
+  ASSERT_TRUE(last.has_value());
+  EXPECT_TRUE(std::holds_alternative<Subscribe>(last->body)) << "a login's snapshot";
+}
+
+TEST(RpcServiceSession, OneLoginTooManyIsRefusedAtOnce) {
+  Peer peer;
+  peer.hello();
+  for (std::uint64_t id = 1; id <= kLoginsOutstandingMax + 1; ++id) {
+    peer.feed(framed(Request{id, Authenticate{}}));
+  }
+  EXPECT_EQ(only_error(peer.sent(), kLoginsOutstandingMax + 1), ErrorCode::exhausted);
+  EXPECT_EQ(peer.session.outstanding(), kLoginsOutstandingMax);
+  peer.session.reply(7, AuthenticateReply{});
+  (void)peer.sent();
+  peer.feed(framed(Request{7, Authenticate{}}));
+  EXPECT_EQ(peer.session.outstanding(), kLoginsOutstandingMax);
+  EXPECT_TRUE(peer.sent().empty());
 }
 
 TEST(RpcServiceSession, BoundsTheOctetsOfWaitingRequests) {

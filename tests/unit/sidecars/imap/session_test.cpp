@@ -181,14 +181,18 @@ TEST_F(ImapSessionTest, FailedLoginsAreDelayedAndThenDropped) {
   EXPECT_EQ(driver.observer.events.front(), "failed user LOGIN");
 }
 
-TEST_F(ImapSessionTest, UnavailableDirectoryIsNotAFailedLogin) {
+TEST_F(ImapSessionTest, LoginsThatCannotBeDecidedAreDelayedAndThenDropped) {
   store.logins_available = false;
   SessionDriver driver(store);
   driver.open();
-  for (int attempt = 0; attempt < 6; ++attempt) {
-    EXPECT_THAT(driver.talk("a LOGIN user secret\r\n"), StartsWith("a NO [UNAVAILABLE]"));
+  driver.take();
+  for (int attempt = 1; attempt <= 4; ++attempt) {
+    EXPECT_EQ(driver.talk("a LOGIN user secret\r\n"), "") << attempt;
+    driver.advance(kFailedLoginDelay);
+    EXPECT_THAT(driver.take(), StartsWith(attempt < 4 ? "a NO [UNAVAILABLE]" : "* BYE Too many"));
+    EXPECT_EQ(driver.closed, attempt == 4);
   }
-  EXPECT_FALSE(driver.closed);
+  EXPECT_THAT(driver.observer.events, ElementsAre("end login_failures"));
 }
 
 TEST_F(ImapSessionTest, UnauthenticatedSessionsEndInTimeWhateverTheySend) {

@@ -256,21 +256,44 @@ TEST_F(AuthorizationTest, ZeroAllowsAnyNumberOfFailures) {
   EXPECT_FALSE(driver.closed);
 }
 
-TEST_F(AuthorizationTest, StoreTroubleIsTemporaryAndNotAFailure) {  // POP-08
+TEST_F(AuthorizationTest, StoreTroubleIsTemporaryAndNotReportedAsAFailure) {  // POP-08
   Pop3Driver driver(store);
   store.logins_unavailable = true;
-  for (int i = 0; i < 5; ++i)
-    EXPECT_THAT(driver.ask("USER anna@example.org\r\nPASS s3cret pass\r\n"),
-                HasSubstr("-ERR [SYS/TEMP] logins"));
+  EXPECT_THAT(driver.ask("USER anna@example.org\r\nPASS s3cret pass\r\n"),
+              HasSubstr("-ERR [SYS/TEMP] logins"));
   store.logins_unavailable = false;
   store.snapshot_error = ErrorCode::unavailable;
   EXPECT_THAT(driver.ask("USER anna@example.org\r\nPASS s3cret pass\r\n"),
               HasSubstr("-ERR [SYS/TEMP] the maildrop"));
   EXPECT_EQ(driver.session().watched(), std::nullopt);
   EXPECT_TRUE(driver.observer.logins.empty());
+  EXPECT_TRUE(driver.observer.failures.empty());
   store.snapshot_error.reset();
   driver.login();
   EXPECT_EQ(driver.ask("STAT\r\n"), "+OK 1 18\r\n");
+}
+
+// Every PASS begins login_timeout anew: only the count ends a session that asks and asks.
+TEST_F(AuthorizationTest, LoginsThatCannotBeDecidedWaitAndThenEndTheSession) {
+  Pop3Profile profile = open_profile();
+  profile.failed_login_delay = std::chrono::seconds{2};
+  Pop3Driver driver(store, profile);
+  store.logins_unavailable = true;
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    EXPECT_EQ(driver.ask("USER anna@example.org\r\nPASS s3cret pass\r\n"),
+              "+OK send the password\r\n");
+    driver.advance(std::chrono::milliseconds{1999});
+    EXPECT_EQ(driver.take_output(), "") << attempt;
+    driver.advance(std::chrono::milliseconds{1});
+    EXPECT_EQ(driver.take_output(),
+              attempt < 3 ? "-ERR [SYS/TEMP] logins are not possible at the moment\r\n"
+                          : "-ERR [SYS/TEMP] logins are not possible at the moment, closing "
+                            "connection\r\n");
+  }
+  EXPECT_TRUE(driver.closed);
+  ASSERT_EQ(driver.observer.ends.size(), 1u);
+  EXPECT_EQ(driver.observer.ends[0].reason, EndReason::logon_failures);
+  EXPECT_TRUE(driver.observer.failures.empty()) << "nobody knows whether it was wrong";
 }
 
 TEST_F(AuthorizationTest, LangAndUtf8) {  // RFC 6856

@@ -32,10 +32,11 @@ class HeldLogins {
   void hold(EventLoop& loop, std::uint64_t id, MonoTime at,
             std::move_only_function<void()> answer) {
     POSTERN_ASSERT(!full());
-    held_[id] = std::make_unique<DelayedCall>(loop, at, [this, id, answer = std::move(answer)]() mutable {
-      const auto done = held_.extract(id);
-      answer();
-    });
+    held_[id] =
+        std::make_unique<DelayedCall>(loop, at, [this, id, answer = std::move(answer)]() mutable {
+          const auto done = held_.extract(id);
+          answer();
+        });
   }
 
   /// Answers all of them now, for a process that is stopping. The last answer may destroy this.

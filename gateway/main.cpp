@@ -17,16 +17,20 @@
 #include "store/config/access.hpp"
 #include "store/config/daemon.hpp"
 #include "store/config/tls_files.hpp"
+#include "store/rpc/protocol.hpp"
 
 namespace postern::gateway {
 namespace {
 
 using log::Level;
 
-// Password hashes and queue listings that may wait. Each holds a user name and a password; a client
-// waits some 0.1 s for each hash in front of it, so a longer queue would only make clients time
-// out.
-constexpr std::size_t kWorkerQueueMax = 1024;
+// Password hashes (nearly all of them) and listings that may wait for one worker. The last one is
+// answered well before its client gives up; beyond it a login is refused at once instead of being
+// hashed for nobody. Each holds a user name and a password.
+constexpr std::size_t kJobsPerWorkerMax = 80;
+constexpr Duration kHashTime = std::chrono::milliseconds(100);  // see store::ScryptCost
+static_assert(kHashTime * kJobsPerWorkerMax * 3 / 2 <= store::rpc::kAnswerTimeMax,
+              "a machine that is half as busy again still answers in time");
 // Answers one core may have to take at once: a message in flight for every connection it can hold.
 constexpr std::size_t kCompletionQueueMin = 64 * 1024;
 
@@ -184,8 +188,8 @@ Result<int> run(const config::DaemonStart& start) {
     shared.duplicates =
         std::make_unique<DuplicateTable>(shared.settings.gateway.duplicates_max, seed);
   }
-  shared.workers = std::make_unique<WorkerPool>(config::count_or_cpus(runtime.worker_threads),
-                                                kWorkerQueueMax, "worker");
+  const std::uint32_t workers = config::count_or_cpus(runtime.worker_threads);
+  shared.workers = std::make_unique<WorkerPool>(workers, workers * kJobsPerWorkerMax, "worker");
   StoreService service(shared);
   Completions completions(cores, kCompletionQueueMin + shared.settings.store.commit_queue_requests);
   if (auto opened = open_store(shared, completions, service, cores); !opened) {

@@ -66,20 +66,22 @@ void EventLoop::arm_doorbell() {
 }
 
 void EventLoop::run() {
-  while (running_) {
-    if (!spin()) {
-      Duration wait = Duration::zero();
-      if (prepare_to_sleep()) wait = timers_.idle_time(now_.mono, kSleepMax);
-      ring_->submit_and_collect(wait);
-      sleeping_.store(0, std::memory_order_relaxed);
-    }
-    now_ = read_clocks();
-    if (prelude_) prelude_();
-    ring_->run_handlers();
-    poll_sources();
-    run_posted();
-    timers_.advance(now_);
+  while (running_) turn(kSleepMax);
+}
+
+void EventLoop::turn(Duration sleep_max) {
+  if (!spin()) {
+    Duration wait = Duration::zero();
+    if (prepare_to_sleep()) wait = timers_.idle_time(now_.mono, sleep_max);
+    ring_->submit_and_collect(wait);
+    sleeping_.store(0, std::memory_order_relaxed);
   }
+  now_ = read_clocks();
+  if (prelude_) prelude_();
+  ring_->run_handlers();
+  poll_sources();
+  run_posted();
+  timers_.advance(now_);
 }
 
 // Looks for work for a little while instead of sleeping: a client that answers within microseconds

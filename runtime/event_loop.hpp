@@ -48,6 +48,9 @@ class EventLoop {
 
   /// Runs until stop() was called.
   void run();
+  /// One turn, which sleeps at most `sleep_max` when there is nothing to do: for tests, which look
+  /// at things between two turns.
+  void turn(Duration sleep_max);
   /// Makes run() return after the current turn. Loop thread.
   void stop() noexcept { running_ = false; }
 

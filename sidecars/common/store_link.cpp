@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <utility>
+#include <vector>
 
 #include "runtime/assert.hpp"
 #include "runtime/connection.hpp"
@@ -17,15 +18,10 @@ namespace {
 
 using namespace store::rpc;
 
-// How long a request may wait for its answer, a gateway's restart included: a mail client waits
-// longer for a login than for anything it would have to be told twice.
-constexpr Duration kCallTimeout = std::chrono::seconds(15);
 // Pauses between attempts to connect: short at first, for a gateway that restarts is back within a
 // second.
 constexpr Duration kBackoffMin = std::chrono::milliseconds(20);
 constexpr Duration kBackoffMax = std::chrono::milliseconds(500);
-// How often expired calls are looked for.
-constexpr Duration kTick = std::chrono::seconds(1);
 // Requests that may wait for a gateway that is not there. More logins than this are refused at
 // once.
 constexpr std::size_t kWaitingMax = 10'000;
@@ -36,6 +32,7 @@ class LinkSession final : public Session {
   explicit LinkSession(const std::string& client_name) : core_(client_name) {}
   void on_open(Now) override { take_output(); }
   std::size_t on_input(std::string_view in, Now) override {
+    heard_ = true;
     if (!core_.on_input(in)) output_.close = true;
     take_output();
     return in.size();
@@ -46,6 +43,8 @@ class LinkSession final : public Session {
   void on_shutdown(Now) override { output_.close = true; }
 
   ClientCore& core() noexcept { return core_; }
+  /// Whether anything came since the last call.
+  bool take_heard() noexcept { return std::exchange(heard_, false); }
   void take_output() {
     output_.bytes.append(core_.output());
     core_.output().clear();
@@ -53,6 +52,7 @@ class LinkSession final : public Session {
 
  private:
   ClientCore core_;
+  bool heard_ = false;
 };
 
 /// A connected Unix socket, or an invalid descriptor. Connecting to a Unix socket does not wait: it
@@ -83,6 +83,7 @@ class LinkConnection final : public Connection {
         session_(client_name) {}
 
   ClientCore& core() noexcept { return session_.core(); }
+  bool take_heard() noexcept { return session_.take_heard(); }
   void send() {
     session_.take_output();
     resume();
@@ -112,11 +113,12 @@ class LinkConnection final : public Connection {
 };
 
 StoreLink::StoreLink(EventLoop& loop, std::string socket_path, std::string client_name,
-                     Events events)
+                     Events events, LinkTiming timing)
     : loop_(loop),
       socket_path_(std::move(socket_path)),
       client_name_(std::move(client_name)),
       events_(std::move(events)),
+      timing_(timing),
       timer_(this, [](void* owner, Now now) { static_cast<StoreLink*>(owner)->on_timer(now); }) {}
 
 StoreLink::~StoreLink() = default;
@@ -130,6 +132,7 @@ void StoreLink::start() {
 void StoreLink::connect() {
   UniqueFd fd = connect_unix(socket_path_);
   if (!fd) return retry_later();
+  silent_ticks_ = 0;
   connection_ = std::make_unique<LinkConnection>(*this, loop_, std::move(fd), client_name_);
   connection_->start();
 }
@@ -140,24 +143,53 @@ void StoreLink::retry_later() {
 }
 
 void StoreLink::arm_timer() {
-  MonoTime next = loop_.now().mono + kTick;
+  MonoTime next = loop_.now().mono + timing_.tick;
   if (!connection_) next = std::min(next, reconnect_at_);
   loop_.timers().arm(timer_, next);
 }
 
 void StoreLink::on_timer(Now now) {
   if (stopping_) return;
-  if (!connection_ && now.mono >= reconnect_at_) connect();
-  while (!waiting_.empty() && waiting_.front().expires <= now.mono) {
-    Call call = std::move(waiting_.front());
-    waiting_.pop_front();
-    call.answer(fail(ErrorCode::unavailable, "the gateway is not there"));
+  if (!connection_) {
+    if (now.mono >= reconnect_at_) connect();
+  } else {
+    watch_silence();
   }
-  const bool overdue = std::any_of(outstanding_.begin(), outstanding_.end(), [&](const auto& item) {
-    return item.second.expires <= now.mono;
-  });
-  if (overdue && connection_) connection_->abort();  // it hangs: start over with a fresh link
+  give_up_overdue(now.mono);
   arm_timer();
+}
+
+// Counts turns of the timer and not seconds, so that a process that was stopped for a while looks
+// into its socket before it believes that nobody is there.
+void StoreLink::watch_silence() {
+  if (connection_->take_heard()) {
+    silent_ticks_ = 0;
+    return;
+  }
+  ++silent_ticks_;
+  if (silent_ticks_ >= timing_.silent_ticks_max) return connection_->abort();
+  if (silent_ticks_ == timing_.ping_ticks && connection_->core().send(Ping{})) connection_->send();
+}
+
+void StoreLink::give_up_overdue(MonoTime now) {
+  std::vector<Call> overdue;
+  while (!waiting_.empty() && waiting_.front().expires <= now) {
+    overdue.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  for (auto next = outstanding_.begin(); next != outstanding_.end();) {
+    if (next->second.expires > now) {
+      ++next;
+      continue;
+    }
+    if (next->second.late) late_.emplace(next->first, std::move(next->second.late));
+    overdue.push_back(std::move(next->second));
+    next = outstanding_.erase(next);
+  }
+  // Answered at the end: whoever is told may ask for something else.
+  for (Call& call : overdue) {
+    call.answer(fail(ErrorCode::unavailable, "no answer from the gateway in time"));
+  }
 }
 
 void StoreLink::ready() {
@@ -169,8 +201,11 @@ void StoreLink::ready() {
   for (Call& call : calls) send(std::move(call));
 }
 
-void StoreLink::call(RequestBody request, Answer answer) {
-  Call call{std::move(request), std::move(answer), loop_.now().mono + kCallTimeout};
+void StoreLink::call(RequestBody request, Answer answer, Answer late) {
+  Call call{.request = std::move(request),
+            .answer = std::move(answer),
+            .late = std::move(late),
+            .expires = loop_.now().mono + timing_.call};
   if (ready_) return send(std::move(call));
   if (stopping_ || waiting_.size() >= kWaitingMax) {
     loop_.post([answer = std::move(call.answer)]() mutable {
@@ -200,7 +235,10 @@ void StoreLink::send(Call call) {
 
 void StoreLink::on_reply(Reply reply) {
   const auto found = outstanding_.find(reply.id);
-  if (found == outstanding_.end()) return;
+  if (found == outstanding_.end()) {  // a ping's, or one that came too late
+    if (auto late = late_.extract(reply.id)) late.mapped()(std::move(reply.body));
+    return;
+  }
   Call call = std::move(found->second);
   outstanding_.erase(found);
   call.answer(std::move(reply.body));
@@ -211,6 +249,7 @@ void StoreLink::on_lost() {
   ready_ = false;
   for (auto& [id, call] : outstanding_) waiting_.push_back(std::move(call));
   outstanding_.clear();
+  late_.clear();
   std::sort(waiting_.begin(), waiting_.end(),
             [](const Call& left, const Call& right) { return left.expires < right.expires; });
   if (stopping_) return;

@@ -170,9 +170,9 @@ class Pop3Session final : public sidecars::MailSession {
   std::uint32_t commands_ = 0;       // in all, lines of SASL exchanges included
   std::uint32_t logon_failures_ = 0;
 
-  std::string user_;         // USER's or SASL's user name, until the login is decided
-  bool user_given_ = false;  // USER was answered +OK: PASS may come
-  std::string mechanism_;    // of the login under way
+  std::string user_;                // USER's or SASL's user name, until the login is decided
+  bool user_given_ = false;         // USER was answered +OK: PASS may come
+  std::string mechanism_;           // of the login under way
   std::string_view login_refusal_;  // what the answer says that is held back; static
   std::unique_ptr<sasl::Mechanism> sasl_exchange_;  // AUTH: the next line is not a command
   std::string account_;                             // canonical name, once logged in

@@ -15,10 +15,15 @@
 #include <string_view>
 
 #include "runtime/result.hpp"
+#include "runtime/time.hpp"
 #include "store/rpc/messages.hpp"
 
 namespace postern::store::rpc {
 
+/// How long a sidecar waits for an answer, a gateway's restart included: a mail client waits longer
+/// for a login than for anything it would have to be told twice. The gateway refuses at once what
+/// it could not answer within it.
+inline constexpr Duration kAnswerTimeMax = std::chrono::seconds(15);
 /// Largest frame. A mutation that names every second message of a mailbox of a million fits.
 inline constexpr std::size_t kFrameOctetsMax = 4u << 20;
 /// Octets of the length field.

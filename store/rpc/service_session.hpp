@@ -24,7 +24,8 @@ inline constexpr std::size_t kOutstandingMax = 1024;
 /// is refused at once. One for each mail client of a large sidecar's core, some 64 octets each
 /// here; the driver bounds what it keeps of them.
 inline constexpr std::size_t kLoginsOutstandingMax = 16 * 1024;
-/// Octets of the requests in the window: a few mutations of the largest kind, or very many ordinary ones.
+/// Octets of the requests in the window: a few mutations of the largest kind, or very many ordinary
+/// ones.
 inline constexpr std::size_t kOutstandingOctetsMax = 16u << 20;
 /// Unsent octets at which a connection's input waits until the peer reads.
 inline constexpr std::size_t kOutputHighOctets = 256u << 10;
@@ -48,8 +49,8 @@ struct Rights {
 /// notify(): the session passes on what its peer subscribed to.
 ///
 /// Requests are refused here, with an error reply, when the peer lacks the right, watches too many
-/// mailboxes or has too many logins under way. What is not this protocol gets an error with id 0 and the connection is closed.
-/// Owner and thread: the store service's loop.
+/// mailboxes or has too many logins under way. What is not this protocol gets an error with id 0
+/// and the connection is closed. Owner and thread: the store service's loop.
 class ServiceSession final : public Session {
  public:
   explicit ServiceSession(Rights rights) : rights_(rights) {}

@@ -1,6 +1,7 @@
 #include "sidecars/common/mail_service.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <sys/random.h>
 #include <utility>
 
@@ -62,6 +63,7 @@ MailReply failed_reply(const MailRequest& request, const Error& error) {
     reply.parts.assign(bodies->ranges.size(), std::unexpected(error));
     return reply;
   }
+  if (std::holds_alternative<PolicyRequest>(request)) return PolicyReply{std::unexpected(error)};
   return MutationDone{std::unexpected(error)};
 }
 
@@ -122,8 +124,10 @@ void MailService::on_hello(const HelloReply& hello) {
     });
   });
   if (taken) return;
+  // Without its view the link would never be ready: the next one tries again.
   --follows_outstanding_;
   log::event(log::Level::error, "view.failed", {{"cause", "the worker queue is full"}});
+  link_.start_over();
 }
 
 // Also moves the view when nobody asks for it: a sidecar that nobody reads from would otherwise
@@ -218,6 +222,10 @@ void MailService::login(MailConnection& connection, LoginRequest request) {
 }
 
 void MailService::ask_policy(MailConnection& connection) {
+  if (!link_.is_ready()) {  // the session knows what to say without it: nobody waits for a gateway
+    return answer_later(connection,
+                        PolicyReply{fail(ErrorCode::unavailable, "the gateway is not there")});
+  }
   link_.call(StrictestPolicy{}, [&connection](const Result<ReplyBody>& reply) {
     if (!reply) return connection.on_reply(PolicyReply{std::unexpected(reply.error())});
     const auto& told = std::get<StrictestPolicyReply>(*reply);
@@ -255,8 +263,9 @@ void MailService::mutate(MailConnection& connection, store::MutationBody body) {
 
 template <class Read>
 void MailService::read(MailConnection& connection, Read read) {
-  auto job = [this, &connection, position = position_, wait = link_.is_ready(),
-              read = std::move(read)]() mutable {
+  // Shared with the job, which is gone when the pool does not take it.
+  const auto shared = std::make_shared<Read>(std::move(read));
+  auto job = [this, &connection, position = position_, wait = link_.is_ready(), shared] {
     const std::shared_ptr<store::ReaderView> view = view_.get();
     Result<store::ReaderView*> reached =
         fail(ErrorCode::unavailable, "the store has not been opened yet");
@@ -268,16 +277,18 @@ void MailService::read(MailConnection& connection, Read read) {
         }
       }
     }
-    loop_.post(
-        [&connection, reply = read(reached)]() mutable { connection.on_reply(std::move(reply)); });
+    answer_later(connection, (*shared)(reached));
   };
   if (workers_.submit(std::move(job))) return;
   // More reads than the pool can hold (its queue is as long as a core has connections): the client
-  // is told that the store is busy.
+  // is told that the store is busy. A change that was made is told all the same; whoever reads
+  // after it waits for the view.
+  answer_later(connection, (*shared)(fail(ErrorCode::unavailable, "too many reads wait")));
+}
+
+void MailService::answer_later(MailConnection& connection, MailReply reply) {
   loop_.post(
-      [&connection, reply = read(fail(ErrorCode::unavailable, "too many reads wait"))]() mutable {
-        connection.on_reply(std::move(reply));
-      });
+      [&connection, reply = std::move(reply)]() mutable { connection.on_reply(std::move(reply)); });
 }
 
 }  // namespace postern::sidecars

@@ -36,6 +36,8 @@ class MailService {
   /// `connection` now cares for `mailbox` (0: for none); it cared for `before`.
   void change_interest(MailConnection& connection, store::MailboxId before,
                        store::MailboxId mailbox);
+  /// The gateway is there and is asked.
+  bool ready() const noexcept { return link_.is_ready(); }
   void stop() { link_.stop(); }
   bool stopped() const noexcept { return link_.closed() && follows_outstanding_ == 0; }
 
@@ -53,6 +55,7 @@ class MailService {
   /// Runs `read(view)` on a worker after the view has reached `position_`; hands its result over.
   template <class Read>
   void read(MailConnection& connection, Read read);
+  /// Hands `reply` over in the core's next turn. Any thread.
   void answer_later(MailConnection& connection, MailReply reply);
 
   EventLoop& loop_;

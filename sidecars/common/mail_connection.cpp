@@ -15,7 +15,8 @@ MailConnection::MailConnection(MailService& service, ConnectionSet<MailConnectio
       observer_(observer),
       admission_(std::move(arrival.admission)),
       owned_(std::move(session)),
-      peer_address_(arrival.peer.trusted ? std::string() : std::move(arrival.peer.address)) {}
+      address_(std::move(arrival.peer.address)),
+      trusted_(arrival.peer.trusted) {}
 
 MailConnection::~MailConnection() { set_interest({}); }
 

@@ -41,19 +41,17 @@ class MailConnection final : public Connection {
   void on_reply(MailReply reply);
   /// The mailbox of its interest has changed; ignored when the session does not watch it (yet).
   void on_mailbox_changed();
-  /// The client's textual address, for the gateway's login penalties; empty when it is in a trusted
-  /// network, which has none.
-  const std::string& peer_address() const noexcept { return peer_address_; }
+  /// What the gateway's login penalties know the client by: its address, or nothing when it is in a
+  /// trusted network, which has none.
+  std::string penalty_address() const { return trusted_ ? std::string() : address_; }
 
  private:
   Session& session() override { return *owned_.session; }
   void after_session_call() override;
   bool awaiting_answer() const override { return request_outstanding_; }
   void on_closed() override { owner_.remove(this); }
-  void on_tls_open(const TlsFacts& facts) override { observer_.tls_opened(peer_address_, facts); }
-  void on_tls_failure(const std::string& cause) override {
-    observer_.tls_failed(peer_address_, cause);
-  }
+  void on_tls_open(const TlsFacts& facts) override { observer_.tls_opened(address_, facts); }
+  void on_tls_failure(const std::string& cause) override { observer_.tls_failed(address_, cause); }
   void set_interest(store::MailboxId mailbox);
 
   MailService& service_;
@@ -61,7 +59,8 @@ class MailConnection final : public Connection {
   TlsObserver& observer_;
   const Admission admission_;
   OwnedSession owned_;
-  const std::string peer_address_;
+  const std::string address_;  // the client's, for logs
+  const bool trusted_;
   store::MailboxId interest_{};
   bool request_outstanding_ = false;
 };

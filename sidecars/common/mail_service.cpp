@@ -214,7 +214,7 @@ void MailService::login(MailConnection& connection, LoginRequest request) {
   Authenticate message{.user = std::move(request.user),
                        .password = std::move(request.password),
                        .protocol = protocol_,
-                       .client_address = connection.peer_address()};
+                       .client_address = connection.penalty_address()};
   link_.call(std::move(message), [this, &connection](const Result<ReplyBody>& reply) {
     if (reply) learn(std::get<AuthenticateReply>(*reply).position);
     connection.on_reply(to_login(reply));

@@ -1,6 +1,7 @@
 """Certificates by name, renewed without a restart; versions; tickets on every core; client certificates."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -268,3 +269,15 @@ def test_talkers_of_other_protocols_are_cut_off(octets, postern):
         assert client.line().startswith(b"220 ")
         client.send(octets)
         assert client.expect_closed(5).startswith(b"421 4.7.0")
+
+
+def test_a_bad_handshake_is_logged_with_the_client_of_a_trusted_network(running_postern):
+    trusted = {"trusted": ["127.0.0.0/8"]}
+    postern, _ = running_postern(users=0, smtp_limits=trusted, mailbox_limits=trusted)
+    for process, kind in IMPLICIT.items():
+        with wire.Wire(getattr(postern.ports, kind), source="127.0.0.9") as client:
+            client.send(b"NOOP\r\n")
+            client.expect_closed()
+        event = re.compile(r"(smtp|pop3|imap)\.tls\.failed.*client=127\.0\.0\.9\b")
+        wait_until(lambda: event.search(postern.log_text(process)), 10, f"{process} says whose it was")
+    postern.stop()

@@ -22,8 +22,6 @@ constexpr std::size_t kKeepCapacityOctets = 4 * 1024;
 // A handshake of implicit TLS takes two round trips; half a minute serves the slowest honest
 // client.
 constexpr Duration kHandshakeTimeout = std::chrono::seconds(30);
-// How long the last reply may take to leave, for a client that reads nothing any more.
-constexpr Duration kFlushTimeout = std::chrono::seconds(30);
 // After our end of the stream, how long input is read and dropped so that the client gets our last
 // reply instead of a reset (RFC 9293 3.6.1: unread input at close makes a RST).
 constexpr Duration kLingerTimeout = std::chrono::seconds(2);
@@ -247,7 +245,7 @@ void Connection::begin_close() {
   give_back(input_);
   input_used_ = 0;
   if (tls_) tls_->close(out_);
-  loop_.timers().arm(timer_, loop_.now().mono + kFlushTimeout);
+  loop_.timers().arm(timer_, flush_watch_.begin(options_.flush, loop_.now().mono));
 }
 
 void Connection::end() {
@@ -385,6 +383,10 @@ void Connection::sync_deadline() {
 
 void Connection::on_timer(Now now) {
   const Entry entry(*this);
+  if (phase_ == Phase::flushing) {
+    const auto next = flush_watch_.look(fd_.get(), options_.flush, now.mono);
+    if (next) return loop_.timers().arm(timer_, *next);
+  }
   // A handshake, a last reply or a linger that took too long.
   if (phase_ != Phase::open || !session_open_) return end();
   session().output().deadline.reset();

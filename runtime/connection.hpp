@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "runtime/event_loop.hpp"
+#include "runtime/flush_watch.hpp"
 #include "runtime/session.hpp"
 #include "runtime/tls.hpp"
 #include "runtime/unique_fd.hpp"
@@ -23,6 +24,7 @@ struct ConnectionOptions {
   bool implicit_tls = false;  ///< TLS from the first octet; needs `tls`
   ClientCertificateMode client_certificates = ClientCertificateMode::none;
   bool unix_socket = false;  ///< received with Ring::receive(), see there
+  FlushLimits flush = {};    ///< how long the last reply may take to leave
 };
 
 /// A connection belongs to one event loop and is touched on its thread only.
@@ -137,6 +139,7 @@ class Connection {
   Operation send_operation_;
   Timer timer_;
   std::optional<MonoTime> armed_deadline_;
+  FlushWatch flush_watch_;  // while flushing
 
   std::size_t discarded_octets_ = 0;  // of input, after the session closed
   Phase phase_ = Phase::open;

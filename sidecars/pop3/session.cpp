@@ -127,6 +127,7 @@ void Pop3Session::on_output_sent(Now now) {
   unsent_octets_ = output_.bytes.size();
   // A reader that keeps reading a long response is not inactive.
   if (transfer_ || listing_) restart_inactivity_timer(now);
+  if (waiting_ == Waiting::sent && unsent_octets_ == 0) begin_update();
   settle(now);
 }
 
@@ -173,6 +174,7 @@ void Pop3Session::on_reply(sidecars::MailReply reply, Now now) {
     case Waiting::open:
     case Waiting::tls:
     case Waiting::penalty:
+    case Waiting::sent:
       POSTERN_ASSERT(!"a reply without a request");
   }
   settle(now);

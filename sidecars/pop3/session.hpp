@@ -78,6 +78,7 @@ class Pop3Session final : public sidecars::MailSession {
     penalty,   // the delay before a failed login's answer
     recheck,   // SnapshotReply that tells whether a message is still there
     body,      // BodiesReply
+    sent,      // QUIT: until everything before it has gone
     update,    // MutationDone
   };
   // session.cpp: input, answers, timers, the end
@@ -142,6 +143,7 @@ class Pop3Session final : public sidecars::MailSession {
   void command_noop(const CommandLine& line, Now now);
   void command_pass(const CommandLine& line, Now now);
   void command_quit(const CommandLine& line, Now now);
+  void begin_update();
   void command_retr(const CommandLine& line, Now now);
   void command_rset(const CommandLine& line, Now now);
   void command_stat(const CommandLine& line, Now now);

@@ -10,6 +10,16 @@ void Pop3Session::command_quit(const CommandLine&, Now) {
     end_session(EndReason::quit);
     return;
   }
+  // A message that did not get out must not be removed as one that the client has: what was
+  // answered before goes first. A connection that ends meanwhile ends without UPDATE.
+  if (unsent_octets_ > 0) {
+    waiting_ = Waiting::sent;
+    return;
+  }
+  begin_update();
+}
+
+void Pop3Session::begin_update() {
   state_ = State::update;
   waiting_ = Waiting::update;
   // Exactly the marked uids, in one change, whatever \Deleted says (POP-13).

@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// Answers every line with itself. "quit" closes, "tls" starts TLS, "wait" asks for an answer,
-/// "flood" sends a megabyte whenever everything before it was sent.
+/// "flood" sends a megabyte, "last" one more and closes.
 class EchoSession final : public Session {
  public:
   void on_open(Now) override { output_.bytes += "hello\n"; }
@@ -42,6 +42,9 @@ class EchoSession final : public Session {
     } else if (line == "flood") {
       flooding = true;
       output_.bytes += std::string(1 << 20, 'x');
+    } else if (line == "last") {
+      output_.bytes += std::string(1 << 20, 'x') + "bye\n";
+      output_.close = true;
     } else if (line == "deadline") {
       output_.deadline = now.mono + milliseconds(50);
     } else {
@@ -93,7 +96,7 @@ class EchoConnection final : public Connection {
 /// A loop turned by the test, one connection on it, the client's end of the socket pair.
 class ConnectionTest : public ::testing::Test {
  protected:
-  void open(ConnectionOptions options = {}, int send_buffer = 0) {
+  void open(ConnectionOptions options = {}, int send_buffer = 0, int receive_buffer = 0) {
     auto made = EventLoop::create({.receive_buffers = 16, .receive_buffer_octets = 4096});
     ASSERT_TRUE(made) << made.error().message;
     loop_ = std::move(*made);
@@ -101,7 +104,7 @@ class ConnectionTest : public ::testing::Test {
     if (options.unix_socket) {
       ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     } else {
-      tcp_pair(ends);
+      tcp_pair(ends, receive_buffer);
     }
     if (send_buffer > 0) ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(int));
     client_.reset(ends[1]);
@@ -110,13 +113,15 @@ class ConnectionTest : public ::testing::Test {
                                                    [this] { connection_.reset(); });
     connection_->start();
   }
-  static void tcp_pair(int (&ends)[2]) {
+  static void tcp_pair(int (&ends)[2], int receive_buffer = 0) {
     auto listening = listen_tcp(*SocketAddress::parse("127.0.0.1:0"), 1);
     ASSERT_TRUE(listening) << listening.error().message;
     sockaddr_in address{};
     socklen_t size = sizeof address;
     ::getsockname(listening->get(), reinterpret_cast<sockaddr*>(&address), &size);
     ends[1] = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (receive_buffer > 0)  // before the connection, which agrees on the window's scale
+      ::setsockopt(ends[1], SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(int));
     ASSERT_EQ(::connect(ends[1], reinterpret_cast<sockaddr*>(&address), size), 0);
     ends[0] = ::accept(listening->get(), nullptr, nullptr);
     ASSERT_GE(ends[0], 0);
@@ -134,16 +139,17 @@ class ConnectionTest : public ::testing::Test {
     const MonoTime limit = read_clocks().mono + seconds(5);
     while (!done()) {
       if (read_clocks().mono > limit) return false;
-      loop_->post([this] { loop_->stop(); });
       run_once();
       if (read) receive();
     }
     return true;
   }
-  void run_once() {
-    loop_->ring().turn(milliseconds(1));
-    loop_->timers().advance(read_clocks());
+  void read_some(std::size_t octets_max) {
+    std::string buffer(octets_max, '\0');
+    const ssize_t got = ::read(client_.get(), buffer.data(), buffer.size());
+    if (got > 0) received_.append(buffer, 0, static_cast<std::size_t>(got));
   }
+  void run_once() { loop_->turn(milliseconds(1)); }
   void receive() {
     char buffer[65536];
     for (;;) {
@@ -257,6 +263,52 @@ TEST_F(ConnectionTest, InputThatIsNotConsumedStopsTheReceiving) {
   // MiB that were offered.
   EXPECT_LT(sent, 16u << 20);
   EXPECT_GT(sent, 64u << 10);
+}
+
+// "last" leaves a megabyte when the session closes.
+constexpr FlushLimits kShortFlush{.look_interval = milliseconds(200), .total_max = seconds(60)};
+
+TEST_F(ConnectionTest, ASlowReaderGetsEverythingBehindTheClose) {
+  open({.flush = kShortFlush}, 4096, 4096);
+  send("last\n");
+  const std::size_t whole = 6 + (1 << 20) + 4;
+  const MonoTime start = read_clocks().mono;
+  while (received_.size() < whole && read_clocks().mono < start + seconds(20)) {
+    const MonoTime pause = read_clocks().mono + milliseconds(15);
+    while (read_clocks().mono < pause) run_once();
+    read_some(16 * 1024);
+  }
+  EXPECT_EQ(received_.size(), whole);
+  EXPECT_TRUE(received_.ends_with("bye\n"));
+  EXPECT_GT(read_clocks().mono - start, 4 * kShortFlush.look_interval) << "slow enough to count";
+}
+
+TEST_F(ConnectionTest, AReaderThatStopsIsCutOffAfterTwoLooks) {
+  open({.flush = kShortFlush}, 4096, 4096);
+  send("last\n");
+  const MonoTime start = read_clocks().mono;
+  EXPECT_TRUE(turn_until([this] { return connection_ == nullptr; }, false));
+  const Duration took = read_clocks().mono - start;
+  EXPECT_GE(took, 2 * kShortFlush.look_interval - milliseconds(20));
+  EXPECT_LT(took, seconds(3));
+}
+
+TEST_F(ConnectionTest, AReaderThatIsSlowForEverIsCutOffInTheEnd) {
+  open({.flush = {.look_interval = milliseconds(100), .total_max = milliseconds(600)}}, 4096, 4096);
+  send("last\n");
+  const MonoTime start = read_clocks().mono;
+  MonoTime next = start;
+  EXPECT_TRUE(turn_until(
+      [&] {
+        if (read_clocks().mono >= next) {
+          read_some(8 * 1024);
+          next = read_clocks().mono + milliseconds(40);
+        }
+        return connection_ == nullptr;
+      },
+      false));
+  EXPECT_GE(read_clocks().mono - start, milliseconds(580));
+  EXPECT_LT(received_.size(), std::size_t{1} << 20);
 }
 
 TEST_F(ConnectionTest, DeadlineRuns) {

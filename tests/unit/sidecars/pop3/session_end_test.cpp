@@ -61,6 +61,49 @@ TEST_F(EndTest, QuitIsAnsweredWhenTheStoreHasDoneIt) {
   expect_end(EndReason::quit);
 }
 
+// What was pipelined before QUIT goes out first: a client that leaves in the message did not have
+// it.
+TEST_F(EndTest, UpdateWaitsUntilTheAnswersBeforeItHaveGone) {
+  driver->auto_sent = false;
+  driver->take_output();
+  driver->feed("RETR 1\r\nDELE 1\r\nQUIT\r\n");
+  EXPECT_THAT(driver->output(), EndsWith(".\r\n+OK message 1 marked as deleted\r\n"));
+  EXPECT_TRUE(store.expunges.empty());
+  EXPECT_FALSE(driver->closed);
+  driver->advance(seconds{60});
+  EXPECT_TRUE(store.expunges.empty());
+  driver->output_sent();
+  EXPECT_EQ(store.expunges.size(), 1u);
+  EXPECT_THAT(driver->take_output(), EndsWith("+OK 1 messages removed, bye\r\n"));
+  expect_end(EndReason::quit);
+}
+
+TEST_F(EndTest, AClientThatLeavesBeforeTheAnswersHaveGoneHasRemovedNothing) {
+  store.policy.delete_after_retrieval = true;
+  Pop3Driver gone(store);
+  gone.login();
+  gone.auto_sent = false;
+  gone.feed("RETR 1\r\nQUIT\r\n");
+  gone.end_of_input();  // a reset connection: nothing will be sent any more
+  gone.destroy();
+  EXPECT_TRUE(store.expunges.empty());
+  driver->auto_sent = false;
+  driver->feed("DELE 1\r\nQUIT\r\n");
+  driver->advance(seconds{1800});
+  EXPECT_TRUE(store.expunges.empty());
+  expect_end(EndReason::autologout);
+}
+
+TEST_F(EndTest, ShutdownBeforeTheAnswersHaveGoneFinishesTheUpdate) {
+  driver->auto_sent = false;
+  driver->feed("DELE 1\r\nQUIT\r\n");
+  driver->shutdown();
+  EXPECT_FALSE(driver->closed);
+  driver->output_sent();
+  EXPECT_EQ(store.expunges.size(), 1u);
+  expect_end(EndReason::quit);
+}
+
 TEST_F(EndTest, UpdateFailureIsToldAndTemporary) {  // POP-08, POP-13
   for (const ErrorCode code : {ErrorCode::unavailable, ErrorCode::exhausted, ErrorCode::io}) {
     Pop3Driver other(store);

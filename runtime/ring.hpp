@@ -1,5 +1,5 @@
 // One io_uring, hidden behind the few operations that Postern needs. This header names no liburing
-// type: liburing is included by ring.cpp, probe.cpp and bench/wakeup_bench.cpp alone.
+// type: liburing is included by ring.cpp and bench/wakeup_bench.cpp alone.
 #pragma once
 
 #include <cstdint>

@@ -20,6 +20,10 @@ class Store final : public Command {
     if (!context.modern() && names_unknown_keyword()) {
       return context.no("CANNOT", "Keywords other than $MDNSent are not supported");
     }
+    // More than any mailbox has room for. Nobody asks for so many to be taken away, either.
+    if (change_.keywords.size() > store::kKeywordsPerMailboxMax) {
+      return context.no("LIMIT", "There are more keywords than a mailbox can have");
+    }
     if (change_.uids.empty()) return done(context);
     return context.ask(sidecars::MutateRequest{change_});
   }

@@ -168,6 +168,21 @@ TEST_F(ImapMailboxTest, StoreReportsTheNewFlags) {
   EXPECT_THAT(driver.talk("k STORE 0 FLAGS (\\Seen)\r\n"), StartsWith("k BAD"));
 }
 
+TEST_F(ImapMailboxTest, MoreKeywordsThanAMailboxCanHaveAreALimit) {
+  store.append(store.inbox, "a");
+  SessionDriver driver(store);
+  driver.log_in();
+  std::string keywords;
+  for (std::size_t number = 1; number <= store::kKeywordsPerMailboxMax; ++number) {
+    keywords += " k" + std::to_string(number);
+  }
+  const std::string head = "a STORE 1 +FLAGS (\\Seen";
+  EXPECT_EQ(driver.talk(head + keywords + " one-more)\r\n"),
+            "a NO [LIMIT] There are more keywords than a mailbox can have\r\n");
+  EXPECT_EQ(store.mutations, 0u);
+  EXPECT_THAT(driver.talk(head + keywords + ")\r\n"), HasSubstr("a OK STORE completed"));
+}
+
 TEST_F(ImapMailboxTest, KeywordsBecomeKnown) {
   store.append(store.inbox, "a");
   SessionDriver driver(store);

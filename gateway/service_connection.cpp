@@ -131,6 +131,9 @@ void ServiceConnection::handle(Request request) {
       change_directory(id, store::ChangeSettings{std::move(body.name), body.change});
     } else if constexpr (std::is_same_v<Body, StrictestPolicy>) {
       tell_strictest_policy(id);
+    } else if constexpr (std::is_same_v<Body, LoginUndone>) {
+      service_.login_delay().undo(body.account, body.attempt);
+      answer(id, Done{});
     } else if constexpr (std::is_same_v<Body, UserList>) {
       list_users(id, body);
     } else if constexpr (std::is_same_v<Body, QueueList>) {
@@ -153,6 +156,7 @@ void ServiceConnection::hello(std::uint64_t id) {
 void ServiceConnection::authenticate(std::uint64_t id, Authenticate request) {
   GatewayShared& shared = service_.shared();
   Login login{.id = id,
+              .attempt_key = request.attempt,
               .protocol = request.protocol,
               .client_address = request.client_address,
               .user = request.user};
@@ -211,10 +215,13 @@ void ServiceConnection::tell_login(const Login& login, const store::AuthOutcome&
   AuthenticateReply reply = to_reply(outcome, gateway.engine->position());
   reply.policy = store::MailboxPolicy::of(outcome.settings, default_policy(gateway.settings));
   // Asked only behind the right password: to a stranger an account that may not log in yet looks
-  // like any other.
-  if (login.protocol == kProtocolWithLoginDelay &&
+  // like any other. Nor when nobody is left to hear it: it will be asked for again.
+  const bool heard = !finished() && !peer_ended();
+  if (login.protocol == kProtocolWithLoginDelay && heard &&
       reply.outcome == AuthenticateReply::Outcome::ok) {
-    if (const auto wait = service_.login_delay().admit(reply.account, loop().now().mono)) {
+    LoginDelay& delay = service_.login_delay();
+    reply.delay_began = !delay.off();
+    if (const auto wait = delay.admit(reply.account, login.attempt_key, loop().now().mono)) {
       reply = {.outcome = AuthenticateReply::Outcome::too_soon,
                .retry_after_s = static_cast<std::uint32_t>(wait->count())};
     }

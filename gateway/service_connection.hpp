@@ -35,7 +35,8 @@ class ServiceConnection final : public Connection {
   void authenticate(std::uint64_t id, store::rpc::Authenticate request);
   /// A login on its way.
   struct Login {
-    std::uint64_t id = 0;  ///< of its request
+    std::uint64_t id = 0;           ///< of its request
+    std::uint64_t attempt_key = 0;  ///< the request's
     std::string protocol;
     std::string client_address;
     std::string user;

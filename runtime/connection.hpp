@@ -74,6 +74,8 @@ class Connection {
   EventLoop& loop() noexcept { return loop_; }
   /// The client is gone or the session over: answers matter no more.
   bool finished() const noexcept { return phase_ != Phase::open; }
+  /// The client's side is at its end, though its requests may still be answered.
+  bool peer_ended() const noexcept { return peer_ended_; }
 
  private:
   enum class Phase : std::uint8_t {

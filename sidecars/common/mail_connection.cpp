@@ -46,9 +46,23 @@ void MailConnection::set_interest(store::MailboxId mailbox) {
 void MailConnection::on_reply(MailReply reply) {
   POSTERN_ASSERT(request_outstanding_);
   request_outstanding_ = false;
+  settle_login(reply);
   owned_.session->on_reply(std::move(reply), loop().now());
   after_session_call();
   resume();
+}
+
+// A login counts for LOGIN-DELAY when its client is there to get the answer, and the mailbox is,
+// too.
+void MailConnection::settle_login(const MailReply& reply) {
+  if (!login_) return;
+  const auto* opened = std::get_if<SnapshotReply>(&reply);
+  if (finished() || (opened != nullptr && !opened->snapshot)) {
+    service_.undo_login(*login_);
+  } else if (opened == nullptr) {
+    return;  // the login's own answer: the mailbox comes next
+  }
+  login_.reset();
 }
 
 void MailConnection::on_mailbox_changed() {

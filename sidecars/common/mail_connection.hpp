@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "runtime/acceptor.hpp"
@@ -39,6 +40,9 @@ class MailConnection final : public Connection {
 
   /// The answer to the outstanding request. May come after the client has gone.
   void on_reply(MailReply reply);
+  /// Before on_reply() with a login's answer: what to undo if the client does not get into its
+  /// mailbox after it.
+  void expect_mailbox(std::optional<LoginTicket> ticket) noexcept { login_ = ticket; }
   /// The mailbox of its interest has changed; ignored when the session does not watch it (yet).
   void on_mailbox_changed();
   /// What the gateway's login penalties know the client by: its address, or nothing when it is in a
@@ -53,6 +57,7 @@ class MailConnection final : public Connection {
   void on_tls_open(const TlsFacts& facts) override { observer_.tls_opened(address_, facts); }
   void on_tls_failure(const std::string& cause) override { observer_.tls_failed(address_, cause); }
   void set_interest(store::MailboxId mailbox);
+  void settle_login(const MailReply& reply);
 
   MailService& service_;
   ConnectionSet<MailConnection>& owner_;
@@ -62,6 +67,7 @@ class MailConnection final : public Connection {
   const std::string address_;  // the client's, for logs
   const bool trusted_;
   store::MailboxId interest_{};
+  std::optional<LoginTicket> login_;  // until its client is in its mailbox
   bool request_outstanding_ = false;
 };
 

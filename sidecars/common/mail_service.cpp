@@ -70,7 +70,8 @@ MailReply failed_reply(const MailRequest& request, const Error& error) {
 }  // namespace
 
 MailService::MailService(EventLoop& loop, SharedView& view, WorkerPool& workers, std::uint32_t core,
-                         const std::string& socket_path, const std::string& protocol)
+                         const std::string& socket_path, const std::string& protocol,
+                         LinkTiming timing)
     : loop_(loop),
       view_(view),
       workers_(workers),
@@ -85,8 +86,10 @@ MailService::MailService(EventLoop& loop, SharedView& view, WorkerPool& workers,
                    log::event(
                        log::Level::warn, "link.lost",
                        {{"core", core_}, {"text", "the gateway is not there: waiting for it"}});
-                 }}),
+                 }},
+            timing),
       mutation_key_(random_key()),
+      login_attempt_(random_key()),
       report_timer_(
           this, [](void* owner, Now now) { static_cast<MailService*>(owner)->report_view(now); }) {}
 
@@ -214,11 +217,28 @@ void MailService::login(MailConnection& connection, LoginRequest request) {
   Authenticate message{.user = std::move(request.user),
                        .password = std::move(request.password),
                        .protocol = protocol_,
-                       .client_address = connection.penalty_address()};
-  link_.call(std::move(message), [this, &connection](const Result<ReplyBody>& reply) {
-    if (reply) learn(std::get<AuthenticateReply>(*reply).position);
-    connection.on_reply(to_login(reply));
-  });
+                       .client_address = connection.penalty_address(),
+                       .attempt = ++login_attempt_};
+  const auto ticket = [attempt = message.attempt](const Result<ReplyBody>& reply) {
+    const auto* auth = reply ? &std::get<AuthenticateReply>(*reply) : nullptr;
+    std::optional<LoginTicket> made;
+    if (auth != nullptr && auth->delay_began) made = {auth->account, attempt};
+    return made;
+  };
+  link_.call(
+      std::move(message),
+      [this, &connection, ticket](const Result<ReplyBody>& reply) {
+        if (reply) learn(std::get<AuthenticateReply>(*reply).position);
+        connection.expect_mailbox(ticket(reply));
+        connection.on_reply(to_login(reply));
+      },
+      [this, ticket](const Result<ReplyBody>& reply) {  // its client has been told "unavailable"
+        if (const auto late = ticket(reply)) undo_login(*late);
+      });
+}
+
+void MailService::undo_login(const LoginTicket& ticket) {
+  link_.call(LoginUndone{ticket.account, ticket.attempt}, [](const Result<ReplyBody>&) {});
 }
 
 void MailService::ask_policy(MailConnection& connection) {

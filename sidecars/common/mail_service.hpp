@@ -17,6 +17,12 @@ namespace postern::sidecars {
 
 class MailConnection;
 
+/// A login that began its account's LOGIN-DELAY: what takes that back when it comes to nothing.
+struct LoginTicket {
+  store::AccountId account{};
+  std::uint64_t attempt = 0;
+};
+
 /// Lives on its core's thread.
 ///
 /// Freshness: every read first brings the process's view to the newest position this core has heard
@@ -27,12 +33,14 @@ class MailConnection;
 class MailService {
  public:
   MailService(EventLoop& loop, SharedView& view, WorkerPool& workers, std::uint32_t core,
-              const std::string& socket_path, const std::string& protocol);
+              const std::string& socket_path, const std::string& protocol, LinkTiming timing = {});
   ~MailService();
 
   void start() { link_.start(); }
   /// Starts `request`; the answer goes to connection.on_reply(), never from inside perform().
   void perform(MailConnection& connection, MailRequest request);
+  /// The login's client never got into its mailbox.
+  void undo_login(const LoginTicket& ticket);
   /// `connection` now cares for `mailbox` (0: for none); it cared for `before`.
   void change_interest(MailConnection& connection, store::MailboxId before,
                        store::MailboxId mailbox);
@@ -68,6 +76,7 @@ class MailService {
   std::unordered_map<std::uint64_t, std::unordered_set<MailConnection*>> interested_;
   std::uint64_t mutation_key_ = 0;  // random per process and core: high half of idempotency keys
   std::uint64_t mutation_count_ = 0;
+  std::uint64_t login_attempt_ = 0;  // names logins: random, then counted
   std::uint64_t links_lost_ = 0;
   int follows_outstanding_ = 0;  // workers that bring the view up to the gateway's epoch
   Timer report_timer_;

@@ -25,7 +25,7 @@ namespace postern::store::rpc {
 
 /// Grows when a frame changes in a way an older peer cannot read. Both sides must agree exactly:
 /// the programs are installed together, so a mismatch means a process that was not restarted.
-inline constexpr std::uint8_t kProtocolVersion = 3;
+inline constexpr std::uint8_t kProtocolVersion = 4;
 
 // --- requests
 // ---------------------------------------------------------------------------------------
@@ -43,6 +43,7 @@ struct Authenticate {
   std::string password;        ///< secret: never logged
   std::string protocol;        ///< "imap", "pop3": for the log and the penalty table
   std::string client_address;  ///< textual address of the mail client, for penalties; empty: none
+  std::uint64_t attempt = 0;   ///< random; the same when it is sent again over another link
   friend bool operator==(const Authenticate&, const Authenticate&) = default;
 };
 
@@ -151,10 +152,18 @@ struct QueueList {
   friend bool operator==(const QueueList&, const QueueList&) = default;
 };
 
+/// A login came to nothing: its client was gone before it heard, or did not get into its mailbox.
+/// Takes back the delay that it began. Reply: Done.
+struct LoginUndone {
+  AccountId account{};
+  std::uint64_t attempt = 0;  ///< Authenticate's
+  friend bool operator==(const LoginUndone&, const LoginUndone&) = default;
+};
+
 using RequestBody =
     std::variant<Hello, Authenticate, Mutate, Subscribe, Unsubscribe, ViewPosition, Ping, DomainAdd,
                  DomainDelete, DomainList, UserAdd, UserDelete, UserPassword, UserList, QueueList,
-                 UserSendAs, UserSet, StrictestPolicy>;
+                 UserSendAs, UserSet, StrictestPolicy, LoginUndone>;
 
 // --- replies
 // ----------------------------------------------------------------------------------------
@@ -183,6 +192,7 @@ struct AuthenticateReply {
   StorePosition position = 0;  ///< a view at or past this shows the account's folders
   MailboxPolicy policy;
   std::uint32_t retry_after_s = 0;  ///< too_soon: when to come again
+  bool delay_began = false;         ///< the account's LOGIN-DELAY runs from now on
   friend bool operator==(const AuthenticateReply&, const AuthenticateReply&) = default;
 };
 

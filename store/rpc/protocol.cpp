@@ -357,6 +357,7 @@ std::size_t reply_index(const RequestBody& request) noexcept {
     std::size_t operator()(const StrictestPolicy&) const {
       return index_of_reply<StrictestPolicyReply>();
     }
+    std::size_t operator()(const LoginUndone&) const { return index_of_reply<Done>(); }
     std::size_t operator()(const UserList&) const { return index_of_reply<UserListReply>(); }
     std::size_t operator()(const QueueList&) const { return index_of_reply<QueueListReply>(); }
   };

@@ -66,6 +66,13 @@ void fields(A& a, typename A::template Ref<Authenticate> m) {
   a.text(m.password, kSecretOctetsMax);
   a.text(m.protocol, kNameOctetsMax);
   a.text(m.client_address, kNameOctetsMax);
+  a.number(m.attempt);
+}
+
+template <class A>
+void fields(A& a, typename A::template Ref<LoginUndone> m) {
+  a.id(m.account);
+  a.number(m.attempt);
 }
 
 template <class A>
@@ -193,6 +200,7 @@ void fields(A& a, typename A::template Ref<AuthenticateReply> m) {
   a.number(m.position);
   fields(a, m.policy);
   a.number(m.retry_after_s);
+  a.flag(m.delay_began);
 }
 
 template <class A>

@@ -27,7 +27,8 @@ bool is_mailbox_business(const RequestBody& body) {
       []<class T>(const T&) {
         return std::is_same_v<T, Authenticate> || std::is_same_v<T, StrictestPolicy> ||
                std::is_same_v<T, Mutate> || std::is_same_v<T, Subscribe> ||
-               std::is_same_v<T, Unsubscribe> || std::is_same_v<T, ViewPosition>;
+               std::is_same_v<T, Unsubscribe> || std::is_same_v<T, ViewPosition> ||
+               std::is_same_v<T, LoginUndone>;
       },
       body);
 }

@@ -44,7 +44,8 @@ inline std::vector<Message> sample_messages() {
   const auto ask = [&](RequestBody body) { all.emplace_back(Request{id++, std::move(body)}); };
   const auto answer = [&](ReplyBody body) { all.emplace_back(Reply{id++, std::move(body)}); };
   ask(Hello{.client = "imap"});
-  ask(Authenticate{"ann@example.org", std::string("p\0w", 3), "imap", "2001:db8::1"});
+  ask(Authenticate{"ann@example.org", std::string("p\0w", 3), "imap", "2001:db8::1",
+                   0xabcdef0123456789});
   ask(Mutate{flags});
   ask(Mutate{expunge});
   ask(Subscribe{MailboxId{9}});
@@ -65,6 +66,7 @@ inline std::vector<Message> sample_messages() {
                .keep = std::chrono::days(7),
                .delete_after_retrieval_action = SettingAction::reset}});
   ask(StrictestPolicy{});
+  ask(LoginUndone{AccountId{3}, 0xabcdef0123456789});
   answer(
       HelloReply{.gateway_epoch = 0xfedcba9876543210, .store_path = "/var/lib/x", .position = 12});
   answer(AuthenticateReply{AuthenticateReply::Outcome::ok,
@@ -73,7 +75,8 @@ inline std::vector<Message> sample_messages() {
                            MailboxId{2},
                            33,
                            {.keep = std::chrono::days(1), .delete_after_retrieval = true},
-                           0});
+                           0,
+                           true});
   answer(AuthenticateReply{.outcome = AuthenticateReply::Outcome::too_soon, .retry_after_s = 30});
   answer(StrictestPolicyReply{{.keep = std::chrono::hours(5)}, true});
   answer(MutationReply{

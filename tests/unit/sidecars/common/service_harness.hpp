@@ -21,7 +21,7 @@ namespace postern::sidecars::test {
 /// Asks `next` at the first octet that comes; keeps what is answered.
 class AskingSession final : public MailSession {
  public:
-  void on_open(Now) override {}
+  void on_open(Now) override { output_.bytes = "hello\n"; }
   std::size_t on_input(std::string_view in, Now) override {
     if (next) request_ = std::exchange(next, std::nullopt);
     return in.size();
@@ -106,7 +106,8 @@ struct ServiceHarness : testing::Test {
   /// The pool holds one job that runs and `queue_max` that wait.
   void start(std::size_t queue_max = 100) {
     workers = std::make_unique<WorkerPool>(1, queue_max, "test");
-    service = std::make_unique<MailService>(*loop, view, *workers, 1, path("service"), "pop3");
+    service =
+        std::make_unique<MailService>(*loop, view, *workers, 1, path("service"), "pop3", timing);
     service->start();
   }
   void open_gateway() {
@@ -153,6 +154,7 @@ struct ServiceHarness : testing::Test {
   std::unique_ptr<FakeGateway> gateway;
   std::unique_ptr<WorkerPool> workers;
   std::unique_ptr<MailService> service;
+  LinkTiming timing;
   RecordingTlsObserver tls;
   ConnectionSet<MailConnection> connections;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <memory>
 #include <string>
@@ -23,6 +24,7 @@ class FakeGateway {
     auto listening = listen_unix(path, 16);
     EXPECT_TRUE(listening.has_value());
     if (listening) listener_ = std::move(*listening);
+    ::fcntl(listener_.get(), F_SETFL, O_NONBLOCK);
   }
 
   /// Accepts, reads and writes what is possible without waiting.
@@ -72,7 +74,10 @@ class FakeGateway {
     for (const auto& request : asked) found += std::holds_alternative<T>(request.body) ? 1 : 0;
     return found;
   }
-  void drop_connection() { peer_.reset(); }
+  void drop_connection() {
+    peer_.reset();
+    asked.clear();
+  }
   bool connected() const { return peer_ != nullptr; }
 
   store::rpc::HelloReply hello{.gateway_epoch = 1};

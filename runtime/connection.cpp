@@ -205,6 +205,7 @@ bool Connection::feed_session() {
   const std::size_t used = session().on_input(offered, loop_.now());
   POSTERN_ASSERT(used <= offered.size());
   after_session_call();
+  if (phase_ == Phase::ended) return false;  // aborted in there: the input is dropped
   if (from_pool) {
     direct_.remove_prefix(used);
   } else {

@@ -85,7 +85,9 @@ class EchoConnection final : public Connection {
 
  private:
   Session& session() override { return session_; }
-  void after_session_call() override {}
+  void after_session_call() override {
+    if (!session_.lines.empty() && session_.lines.back() == "abort") abort();
+  }
   bool awaiting_answer() const override { return session_.waiting; }
   void on_closed() override { closed_(); }
 
@@ -192,6 +194,12 @@ TEST_F(ConnectionTest, InputSplitAnywhereGivesTheSame) {
     for (int turn = 0; turn < 3; ++turn) run_once();
   }
   EXPECT_TRUE(expect("hello\n" + script)) << received_;
+}
+
+TEST_F(ConnectionTest, MayBeAbortedByWhatASessionAsksFor) {
+  open();
+  send("one\nabort\n" + std::string(2000, 'x'));
+  EXPECT_TRUE(turn_until([this] { return connection_ == nullptr; }));
 }
 
 TEST_F(ConnectionTest, PipelinedInputWaitsForTheAnswer) {

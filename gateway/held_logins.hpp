@@ -18,9 +18,9 @@ namespace postern::gateway {
 /// By the id of their request. On the loop's thread.
 class HeldLogins {
  public:
-  /// Each is an outcome and a timer, some 512 octets: 4 MiB a connection. At the default
-  /// `login_delay_max` of ten seconds it is reached by 800 penalised logins a second. Who would
-  /// have to wait beyond it is told to try again later, at once.
+  /// Each is an outcome and a timer, some 512 octets with usual names: 4 MiB a connection. At the
+  /// default `login_delay_max` of ten seconds it is reached by 800 penalised logins a second. Who
+  /// would have to wait beyond it is told to try again later, at once.
   static constexpr std::size_t kHeldLoginsMax = 8 * 1024;
   static_assert(kHeldLoginsMax < store::rpc::kLoginsOutstandingMax,
                 "whoever need not wait gets in all the same");

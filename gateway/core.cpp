@@ -31,7 +31,7 @@ Result<std::unique_ptr<CoreService>> GatewayCore::create(EventLoop& loop, std::u
   core->tls_ = *tls;
   if (auto opened = core->open_listeners(); !opened) return std::unexpected(opened.error());
   if (service != nullptr) {
-    if (auto started = service->start(loop, core->cells_); !started) {
+    if (auto started = service->start(loop, core->cells_, core->message_ids_); !started) {
       return std::unexpected(started.error());
     }
   }
@@ -110,7 +110,7 @@ bool GatewayCore::take_completions() {
   store::SpoolRequest* request = nullptr;
   while (completions_.try_pop(request)) {
     worked = true;
-    static_cast<SmtpConnection*>(request->owner)->on_spool_completion(request);
+    static_cast<SpoolOwner*>(request->owner)->on_spool_completion(request);
   }
   return worked;
 }

@@ -8,7 +8,8 @@ namespace postern::gateway {
 
 inline store::MailboxPolicy default_policy(const config::Settings& settings) {
   return {.keep = settings.mailbox.keep,
-          .delete_after_retrieval = settings.pop3.delete_after_retrieval};
+          .delete_after_retrieval = settings.pop3.delete_after_retrieval,
+          .quota_octets = settings.mailbox.quota};
 }
 
 }  // namespace postern::gateway

@@ -143,7 +143,8 @@ Result<void> open_store(GatewayShared& shared, Completions& completions, StoreSe
   store::EngineOptions options{.path = settings.path,
                                .cores = cores,
                                .queue_requests = settings.commit_queue_requests,
-                               .disk_free_min_octets = settings.disk_free_min_octets};
+                               .disk_free_min_octets = settings.disk_free_min_octets,
+                               .mailbox_quota_octets = shared.settings.mailbox.quota};
   options.on_change = [&service](std::span<const store::MailboxChange> changes,
                                  store::StorePosition position) {
     service.publish(changes, position);

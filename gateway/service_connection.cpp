@@ -324,13 +324,16 @@ void ServiceConnection::list_users(std::uint64_t id, const UserList& request) {
       reply.more = true;
       break;
     }
+    const store::QuotaUse use = service_.shared().engine->quotas().use_of(account->inbox);
     reply.users.push_back({.id = account->id,
                            .name = account->name,
                            .inbox = account->inbox,
                            .has_password = !account->password_hash.empty(),
                            .aliases = account->aliases,
                            .send_as = account->send_as,
-                           .settings = account->settings});
+                           .settings = account->settings,
+                           .used_octets = use.used_octets,
+                           .quota_octets = use.limit_octets});
   }
   answer(id, std::move(reply));
 }

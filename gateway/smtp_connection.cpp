@@ -70,11 +70,14 @@ Metric limit_of(smtp::EndReason reason) noexcept {
 // The same of the limit that a refusal names.
 Metric limit_of(std::string_view reply) noexcept {
   using smtp::Reply;
-  constexpr std::pair<Reply, Metric> kLimits[] = {{Reply::message_too_big, kLimitMessageOctets},
-                                                  {Reply::header_too_big, kLimitHeaderOctets},
-                                                  {Reply::too_many_recipients, kLimitRecipients},
-                                                  {Reply::too_many_hops, kLimitHops},
-                                                  {Reply::local_loop, kLimitLocalHops}};
+  constexpr std::pair<Reply, Metric> kLimits[] = {
+      {Reply::message_too_big, kLimitMessageOctets},
+      {Reply::header_too_big, kLimitHeaderOctets},
+      {Reply::too_many_recipients, kLimitRecipients},
+      {Reply::too_many_hops, kLimitHops},
+      {Reply::local_loop, kLimitLocalHops},
+      {Reply::mailbox_full, kRecipientsOverQuota},
+      {Reply::larger_than_mailbox, kRecipientsOverQuota}};
   for (const auto& [refusal, limit] : kLimits) {
     if (reply == smtp::text_of(refusal)) return limit;
   }
@@ -96,7 +99,8 @@ SmtpConnection::SmtpConnection(GatewayCore& core, ListenerState& listener, Arriv
                 .policy = &policy_,
                 .directory = core.directory(),
                 .duplicates = core.shared().duplicates.get(),
-                .clients = this}) {}
+                .clients = this,
+                .quotas = &core.shared().engine->quotas()}) {}
 
 SmtpConnection::~SmtpConnection() {
   core_.count_held_octets(-held_octets_);
@@ -210,7 +214,7 @@ void SmtpConnection::submit() {
   store::SpoolRequest* message = session_.message();
   POSTERN_ASSERT(message != nullptr);
   message->core = core_.index();
-  message->owner = this;
+  message->owner = static_cast<SpoolOwner*>(this);
   if (core_.shared().engine->submit(message)) {
     ++answers_outstanding_;
     return;
@@ -226,7 +230,7 @@ void SmtpConnection::abandon() {
   if (!abandoned_) return;
   abandoned_->abandon = true;
   abandoned_->core = core_.index();
-  abandoned_->owner = this;
+  abandoned_->owner = static_cast<SpoolOwner*>(this);
   ++answers_outstanding_;
   submit_abandoned();
 }

@@ -10,6 +10,7 @@
 #include "gateway/policy/client_policy.hpp"
 #include "gateway/shared.hpp"
 #include "gateway/smtp/session.hpp"
+#include "gateway/spool_owner.hpp"
 #include "runtime/acceptor.hpp"
 #include "runtime/connection.hpp"
 
@@ -20,6 +21,7 @@ class GatewayCore;
 /// Lives on its core's thread. Kept alive by the core's ConnectionSet until everything has come
 /// back.
 class SmtpConnection final : public Connection,
+                             public SpoolOwner,
                              private smtp::SmtpObserver,
                              private smtp::ClientGate {
  public:
@@ -33,7 +35,7 @@ class SmtpConnection final : public Connection,
   /// The process is stopping: a login that waits under penalty is answered now.
   void answer_held_login();
   /// A submitted message has come back from the store. Core thread.
-  void on_spool_completion(store::SpoolRequest* request);
+  void on_spool_completion(store::SpoolRequest* request) override;
   void set_directory(store::DirectoryPtr directory) {
     session_.set_directory(std::move(directory));
   }

@@ -34,7 +34,8 @@ StoreService::StoreService(GatewayShared& shared)
 
 StoreService::~StoreService() = default;
 
-Result<void> StoreService::start(EventLoop& loop, metrics::Cells& cells) {
+Result<void> StoreService::start(EventLoop& loop, metrics::Cells& cells,
+                                 smtp::MessageIdSource& ids) {
   auto fd = listen_unix(shared_.settings.store.socket, kServiceBacklog);
   if (!fd) return std::unexpected(fd.error());
   loop_ = &loop;
@@ -49,6 +50,8 @@ Result<void> StoreService::start(EventLoop& loop, metrics::Cells& cells) {
   retention_->start();
   login_keeper_ = std::make_unique<LoginKeeper>(shared_, loop);
   login_keeper_->start();
+  quota_ = std::make_unique<QuotaJob>(shared_, loop, cells, ids);
+  quota_->start();
   return {};
 }
 
@@ -110,6 +113,7 @@ void StoreService::begin_drain() {
   loop_->timers().disarm(*view_timer_);
   retention_->stop();
   login_keeper_->stop();
+  quota_->stop();
   ::unlink(shared_.settings.store.socket.c_str());
   // Each may end its connection, so a visit does one thing.
   connections_.for_each([](ServiceConnection& connection) { connection.answer_held_logins(); });
@@ -118,7 +122,7 @@ void StoreService::begin_drain() {
 
 bool StoreService::drained() const {
   return !listener_ || (listener_->stopped() && connections_.empty() && retention_->stopped() &&
-                        login_keeper_->stopped());
+                        login_keeper_->stopped() && quota_->stopped());
 }
 
 void StoreService::abort_all() {

@@ -9,6 +9,7 @@
 
 #include "gateway/login_delay.hpp"
 #include "gateway/login_keeper.hpp"
+#include "gateway/quota_job.hpp"
 #include "gateway/retention_job.hpp"
 #include "gateway/shared.hpp"
 #include "runtime/connection_set.hpp"
@@ -27,7 +28,8 @@ class StoreService {
   ~StoreService();
 
   /// Opens the socket. Core 0's thread, once.
-  Result<void> start(EventLoop& loop, metrics::Cells& cells);
+  /// `ids`: of core 0's messages.
+  Result<void> start(EventLoop& loop, metrics::Cells& cells, smtp::MessageIdSource& ids);
   /// Row thread: mailboxes have changed. Costs one load when nobody listens; never blocks for long.
   void publish(std::span<const store::MailboxChange> changes, store::StorePosition position);
 
@@ -57,6 +59,7 @@ class StoreService {
   std::unique_ptr<Timer> view_timer_;
   std::unique_ptr<RetentionJob> retention_;
   std::unique_ptr<LoginKeeper> login_keeper_;
+  std::unique_ptr<QuotaJob> quota_;
   LoginDelay login_delay_;
   bool draining_ = false;
 

@@ -49,6 +49,10 @@ bool Delivery::stage(RowBatch& batch, SpoolRequest& request) {
     ++head.unseen_count;
     head.total_octets += request.size_octets;
     batch.touch(*mailbox);
+    if (request.quota_note) {
+      batch.put(database_.meta(), schema::quota_note_key(head.id),
+                schema::encode_quota_note(*request.quota_note));
+    }
   }
   if (relayed) {
     queue_row_.clear();

@@ -64,6 +64,7 @@ Result<void> check_free(const DirectoryEditor& editor, std::string_view address)
 void put_account(DirectoryStaging& staging, Account account) {
   staging.batch.put(staging.database.directory(), schema::account_key(account.id),
                     schema::encode_account(account));
+  staging.batch.set_quota(account.inbox, account.settings.quota_octets);
   staging.editor.put_account(std::move(account));
 }
 
@@ -169,6 +170,7 @@ Result<DirectoryReply> stage(DirectoryStaging& staging, const DeleteUser& change
     // Its messages go in small steps from now on: a mailbox of 100,000 must not hold up everybody's
     // mail.
     staging.batch.put(staging.database.meta(), schema::doomed_mailbox_key(id), {});
+    staging.batch.remove(staging.database.meta(), schema::quota_note_key(id));
     staging.removed_mailboxes.push_back(id);
   }
   put_counters(staging);
@@ -195,6 +197,10 @@ Result<DirectoryReply> stage(DirectoryStaging& staging, const ChangeSettings& ch
     return fail(ErrorCode::invalid_argument,
                 fmt::format("mail can be kept for {} days at most, or for ever",
                             std::chrono::floor<std::chrono::days>(kKeepMax).count()));
+  }
+  if (wanted.quota_action == SettingAction::set && !valid_quota(wanted.quota_octets)) {
+    return fail(ErrorCode::invalid_argument, fmt::format("a quota is {} to {} octets, or none",
+                                                         kQuotaOctetsMin, kQuotaOctetsMax));
   }
   Account changed = *account;
   changed.settings = wanted.apply_to(changed.settings);
@@ -259,6 +265,19 @@ Result<DirectoryReply> stage(DirectoryStaging& staging, const SetSendAs& change)
   }
   put_account(staging, std::move(changed));
   return done;
+}
+
+Result<DirectoryReply> stage(DirectoryStaging& staging, const KeepQuotaNote& change) {
+  if (auto mailbox = staging.batch.mailbox(change.mailbox); !mailbox) {
+    return std::unexpected(mailbox.error());
+  }
+  const schema::QuotaNoteKey key = schema::quota_note_key(change.mailbox);
+  if (change.note.level == QuotaLevel::none) {
+    staging.batch.remove(staging.database.meta(), key);
+  } else {
+    staging.batch.put(staging.database.meta(), key, schema::encode_quota_note(change.note));
+  }
+  return DirectoryReply{.inbox = change.mailbox};
 }
 
 }  // namespace

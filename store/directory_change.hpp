@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "store/account_settings.hpp"
+#include "store/quota_note.hpp"
 #include "store/types.hpp"
 
 namespace postern::store {
@@ -72,8 +73,16 @@ struct SetSendAs {
   bool granted = true;
 };
 
-using DirectoryChange = std::variant<AddDomain, DeleteDomain, AddUser, DeleteUser, SetPasswordHash,
-                                     AddAlias, RemoveAlias, SetSendAs, ChangeSettings>;
+/// Changes what is remembered of what a mailbox's owner was told about its quota; level none:
+/// nothing. not_found: the mailbox is gone.
+struct KeepQuotaNote {
+  MailboxId mailbox{};
+  QuotaNote note;
+};
+
+using DirectoryChange =
+    std::variant<AddDomain, DeleteDomain, AddUser, DeleteUser, SetPasswordHash, AddAlias,
+                 RemoveAlias, SetSendAs, ChangeSettings, KeepQuotaNote>;
 
 /// What a directory change did.
 struct DirectoryReply {

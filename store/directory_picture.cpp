@@ -88,13 +88,17 @@ std::vector<std::string> DirectoryPicture::domains() const {
   return {domains_->begin(), domains_->end()};
 }
 
-std::vector<const Account*> DirectoryPicture::accounts() const {
-  std::vector<const Account*> all;
+void DirectoryPicture::each_account(const std::function<void(const Account&)>& visit) const {
   for (const auto& shard : shards_) {
     for (const auto& [address, entry] : *shard) {
-      if (entry.is_name) all.push_back(entry.account.get());
+      if (entry.is_name) visit(*entry.account);
     }
   }
+}
+
+std::vector<const Account*> DirectoryPicture::accounts() const {
+  std::vector<const Account*> all;
+  each_account([&all](const Account& account) { all.push_back(&account); });
   std::ranges::sort(all, {},
                     [](const Account* account) -> std::string_view { return account->name; });
   return all;
@@ -164,7 +168,9 @@ void DirectoryEditor::remove_account(std::string_view name) {
   changed_ = true;
 }
 
-void DirectoryEditor::count_settings(const AccountSettings& settings, bool added) {
+void DirectoryEditor::count_settings(AccountSettings settings, bool added) {
+  // There may be as many quotas as accounts, and nobody asks which there are.
+  settings.quota_octets.reset();
   if (settings.empty()) return;
   auto counted = std::make_shared<DirectoryPicture::Settings>(*next_->settings_);
   auto found = std::ranges::find(*counted, settings, [](const auto& entry) { return entry.first; });

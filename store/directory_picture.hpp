@@ -29,6 +29,7 @@ class DirectoryPicture final : public Directory {
                    std::string_view domain) const override;
   std::vector<std::string> domains() const override;
   std::vector<const Account*> accounts() const override;
+  void each_account(const std::function<void(const Account&)>& visit) const override;
   std::vector<AccountSettings> settings_in_use() const override;
 
  private:
@@ -91,7 +92,7 @@ class DirectoryEditor {
 
   Shard& own_shard(std::string_view address);
   Names& own_postmasters();
-  void count_settings(const AccountSettings& settings, bool added);
+  void count_settings(AccountSettings settings, bool added);
   void put_address(const std::string& address, DirectoryPicture::Entry entry);
   void remove_address(const std::string& address);
 

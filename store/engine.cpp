@@ -23,12 +23,14 @@ namespace postern::store {
 class EngineState {
  public:
   EngineState(const EngineOptions& options)
-      : disk(options.path, options.disk_free_min_octets, health) {}
+      : disk(options.path, options.disk_free_min_octets, health),
+        quotas(options.mailbox_quota_octets) {}
 
   EngineHealthState health;
   DiskSpace disk;
   RowInbox inbox;
   ViewHorizon horizon;
+  MailboxQuotas quotas;
   std::unique_ptr<Database> database;
   std::unique_ptr<DirectoryHolder> directory;
   std::unique_ptr<RowStage> rows;
@@ -66,10 +68,13 @@ Result<std::unique_ptr<Engine>> open_engine(EngineOptions options, CompletionSin
   // What recovery found in logs is in table files now.
   state->horizon.set_flushing(state->database->mail().GetLatestSequenceNumber());
   state->disk.refresh(read_clocks().mono);
+  if (auto loaded = load_quotas(*state->database, *start->directory, state->quotas); !loaded) {
+    return std::unexpected(loaded.error());
+  }
   state->directory = std::make_unique<DirectoryHolder>(std::move(start->directory));
   state->rows =
       std::make_unique<RowStage>(*state->database, state->health, inbox, *state->directory,
-                                 state->horizon, sink, options, *start);
+                                 state->horizon, sink, state->quotas, options, *start);
   state->bodies =
       std::make_unique<BodyStage>(*state->database, state->health, state->disk, inbox,
                                   BodyStage::Options{.cores = options.cores,
@@ -128,6 +133,12 @@ Result<std::vector<MailboxId>> Engine::list_mailboxes(AccountId account) const {
 Result<OlderMessages> Engine::find_older(MailboxId mailbox, std::int64_t before_unix_ms, Uid from,
                                          const ScanLimits& limits) const {
   return scan_older(*state_->database, mailbox, before_unix_ms, from, limits);
+}
+
+const MailboxQuotas& Engine::quotas() const noexcept { return state_->quotas; }
+
+Result<std::vector<MailboxNote>> Engine::list_quota_notes() const {
+  return scan_quota_notes(*state_->database);
 }
 
 EngineHealth Engine::health() const noexcept { return state_->health.get(); }

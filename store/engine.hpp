@@ -22,7 +22,9 @@
 #include "store/directory_change.hpp"
 #include "store/engine_stats.hpp"
 #include "store/mailbox_change.hpp"
+#include "store/mailbox_quotas.hpp"
 #include "store/mutation.hpp"
+#include "store/quota_note.hpp"
 #include "store/spool.hpp"
 #include "store/types.hpp"
 
@@ -45,6 +47,9 @@ struct EngineOptions {
   /// How long rows of arrivals may lack an fsync of their own when nothing else asks for one: what
   /// start-up writes again from the redo log after a power loss.
   std::chrono::milliseconds rows_sync_after{1000};
+  /// What the mailbox of an account without a quota of its own may hold (MailboxSettings::quota);
+  /// 0: no limit. The engine itself refuses nothing for it: see quotas().
+  std::uint64_t mailbox_quota_octets = 0;
   /// Answers to mutations that are remembered for a retry: how many and how long. A sidecar retries
   /// within its RPC timeout (seconds); 16k answers of some 100 octets are cheap.
   std::size_t remembered_mutations = 16 * 1024;
@@ -130,6 +135,12 @@ class Engine final : public Spool {
   /// before `before_unix_ms`, in uid order, as far as `limits` go.
   Result<OlderMessages> find_older(MailboxId mailbox, std::int64_t before_unix_ms, Uid from,
                                    const ScanLimits& limits) const;
+
+  /// Any thread: what each mailbox holds and may hold. Whatever was answered is in it.
+  const MailboxQuotas& quotas() const noexcept;
+  /// Worker threads (blocks on the disk): who was told about his quota, from the notes that came
+  /// with SpoolRequest::quota_note and KeepQuotaNote.
+  Result<std::vector<MailboxNote>> list_quota_notes() const;
 
   /// Any thread.
   EngineHealth health() const noexcept;

@@ -19,7 +19,8 @@ constexpr int kStepsBeforeSeek = 8;
 
 }  // namespace
 
-RowBatch::RowBatch(Database& database) : database_(database), batch_(kBatchReserveOctets) {}
+RowBatch::RowBatch(Database& database, MailboxQuotas* quotas)
+    : database_(database), quotas_(quotas), batch_(kBatchReserveOctets) {}
 
 void RowBatch::begin(std::uint64_t clock_tick) {
   batch_.Clear();
@@ -28,6 +29,7 @@ void RowBatch::begin(std::uint64_t clock_tick) {
   POSTERN_ASSERT(touched_.empty());
   staged_.clear();
   references_.clear();
+  own_quotas_.clear();
   changes_.clear();
   doomed_.clear();
   cache_.trim();
@@ -123,6 +125,10 @@ void RowBatch::touch(CachedMailbox& mailbox) {
   touched_.push_back(&mailbox);
 }
 
+void RowBatch::set_quota(MailboxId mailbox, std::optional<std::uint64_t> own_octets) {
+  own_quotas_.emplace_back(mailbox, own_octets);
+}
+
 void RowBatch::put(rocksdb::ColumnFamilyHandle* family, std::string_view key,
                    std::string_view record) {
   const rocksdb::Status status = batch_.Put(family, to_slice(key), to_slice(record));
@@ -195,6 +201,18 @@ void RowBatch::stage_heads() {
   }
 }
 
+void RowBatch::publish_quotas() {
+  for (const auto& [mailbox, own_octets] : own_quotas_) quotas_->set_limit(mailbox, own_octets);
+  for (const CachedMailbox* mailbox : touched_) {
+    const MailboxHead& head = mailbox->head;
+    if (head.deleted) {
+      quotas_->remove(head.id);
+    } else {
+      quotas_->set_used(head.id, head.total_octets);
+    }
+  }
+}
+
 bool RowBatch::dooms() const noexcept {
   return std::ranges::any_of(references_, [](const auto& entry) {
     return entry.second.now == 0 && entry.second.before > 0;
@@ -212,6 +230,8 @@ rocksdb::Status RowBatch::commit(WriteGate& gate, bool sync) {
     for (const CachedMailbox* mailbox : touched_) cache_.forget(mailbox->head.id);
     changes_.clear();
     doomed_.clear();
+  } else if (quotas_ != nullptr) {
+    publish_quotas();
   }
   touched_.clear();
   return status;

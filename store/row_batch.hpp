@@ -14,6 +14,7 @@
 #include <rocksdb/write_batch.h>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "runtime/result.hpp"
@@ -21,6 +22,7 @@
 #include "store/database.hpp"
 #include "store/mailbox_cache.hpp"
 #include "store/mailbox_change.hpp"
+#include "store/mailbox_quotas.hpp"
 #include "store/schema.hpp"
 #include "store/types.hpp"
 #include "store/write_gate.hpp"
@@ -37,7 +39,8 @@ struct MessageState {
 /// Row thread only. Reused from group to group.
 class RowBatch {
  public:
-  explicit RowBatch(Database& database);
+  /// `quotas`, if any, is told what became of the mailboxes of each group that was written.
+  explicit RowBatch(Database& database, MailboxQuotas* quotas = nullptr);
 
   /// Forgets everything staged. To be called before each group, with the newest clock row's tick.
   void begin(std::uint64_t clock_tick);
@@ -78,6 +81,8 @@ class RowBatch {
   void put_references(BodyId body, std::uint32_t count);
   /// One reference less; at none the body is doomed. load_references() came first.
   void release(BodyId body, std::uint64_t size_octets);
+  /// The mailbox's account has this quota now, or (nullopt) follows the default.
+  void set_quota(MailboxId mailbox, std::optional<std::uint64_t> own_octets);
   /// For rows of other kinds.
   void put(rocksdb::ColumnFamilyHandle* family, std::string_view key, std::string_view record);
   void remove(rocksdb::ColumnFamilyHandle* family, std::string_view key);
@@ -111,8 +116,11 @@ class RowBatch {
                                      std::string_view record) const;
   void stage_heads();
   void stage_references();
+  /// The group is written: from now on RCPT goes by it.
+  void publish_quotas();
 
   Database& database_;
+  MailboxQuotas* const quotas_;
   MailboxCache cache_;
   rocksdb::WriteBatch batch_;
   std::uint64_t clock_tick_ = 0;
@@ -120,6 +128,7 @@ class RowBatch {
   std::vector<CachedMailbox*> touched_;
   std::unordered_map<MailboxId, std::map<Uid, MessageState>> staged_;
   std::map<std::uint64_t, References> references_;
+  std::vector<std::pair<MailboxId, std::optional<std::uint64_t>>> own_quotas_;
   std::vector<MailboxChange> changes_;
   std::vector<DoomedBody> doomed_;
   std::string scratch_;

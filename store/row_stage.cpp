@@ -26,7 +26,7 @@ constexpr std::uint64_t kLowWaterStep = 4096;
 
 RowStage::RowStage(Database& database, EngineHealthState& health, RowInbox& inbox,
                    DirectoryHolder& directory, const ViewHorizon& horizon, CompletionSink& sink,
-                   const EngineOptions& options, const Recovered& start)
+                   MailboxQuotas& quotas, const EngineOptions& options, const Recovered& start)
     : database_(database),
       health_(health),
       inbox_(inbox),
@@ -36,7 +36,7 @@ RowStage::RowStage(Database& database, EngineHealthState& health, RowInbox& inbo
       on_change_(options.on_change),
       sync_after_(options.rows_sync_after),
       gate_(database.mail(), health),
-      batch_(database),
+      batch_(database, &quotas),
       delivery_(database),
       removal_(database),
       expunged_(database),

@@ -34,7 +34,7 @@ class RowStage {
  public:
   RowStage(Database& database, EngineHealthState& health, RowInbox& inbox,
            DirectoryHolder& directory, const ViewHorizon& horizon, CompletionSink& sink,
-           const EngineOptions& options, const Recovered& start);
+           MailboxQuotas& quotas, const EngineOptions& options, const Recovered& start);
   ~RowStage();
 
   /// `bodies` is told which bodies to delete; it must outlive the thread.

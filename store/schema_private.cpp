@@ -9,8 +9,10 @@ namespace postern::store::schema {
 namespace {
 
 constexpr std::uint8_t kCountersFormat = 1;
-// 2 added the addresses an account may send as, 3 its settings; 1 and 2 are still read.
-constexpr std::uint8_t kAccountFormat = 3;
+// 2 added the addresses an account may send as, 3 its settings, 4 the quota among them; all are
+// still read.
+constexpr std::uint8_t kAccountFormat = 4;
+constexpr std::uint8_t kAccountFormatWithSettings = 3;
 constexpr std::uint8_t kAccountFormatWithSendAs = 2;
 constexpr std::uint8_t kAccountFormatFirst = 1;
 // 2 added the options of message and recipients; 1 is still read.
@@ -20,6 +22,9 @@ constexpr std::uint8_t kQueueFormatWithoutOptions = 1;
 // Which settings an account record carries, in this order behind the mask.
 constexpr std::uint8_t kSettingKeep = 1 << 0;
 constexpr std::uint8_t kSettingDeleteAfterRetrieval = 1 << 1;
+constexpr std::uint8_t kSettingQuota = 1 << 2;
+
+constexpr std::uint8_t kQuotaNoteFormat = 1;
 
 constexpr std::uint8_t kQueueSmtputf8 = 1 << 0;
 constexpr std::uint8_t kQueueBody8bit = 1 << 1;
@@ -105,6 +110,36 @@ Result<AccountId> parse_account_key(std::string_view key) {
   return AccountId{read_be<std::uint64_t>(key.data() + 1)};
 }
 
+QuotaNoteKey quota_note_key(MailboxId mailbox) noexcept {
+  return doomed_key(kQuotaNotePrefix, raw(mailbox));
+}
+
+Result<MailboxId> parse_quota_note_key(std::string_view key) {
+  if (key.size() != 9 || !key.starts_with(kQuotaNotePrefix)) return corrupted("quota note");
+  return MailboxId{read_be<std::uint64_t>(key.data() + 1)};
+}
+
+std::string encode_quota_note(const QuotaNote& note) {
+  std::string out;
+  append_be(out, kQuotaNoteFormat);
+  append_be(out, static_cast<std::uint8_t>(note.level));
+  append_be(out, static_cast<std::uint64_t>(note.told_unix_ms));
+  return out;
+}
+
+Result<QuotaNote> decode_quota_note(std::string_view record) {
+  OctetReader in(record);
+  if (auto known = check_format(in, kQuotaNoteFormat, "quota note"); !known) {
+    return std::unexpected(known.error());
+  }
+  const auto level = in.number<std::uint8_t>();
+  const auto told_unix_ms = static_cast<std::int64_t>(in.number<std::uint64_t>());
+  if (!in.done() || level > static_cast<std::uint8_t>(QuotaLevel::full)) {
+    return corrupted("quota note");
+  }
+  return QuotaNote{.level = static_cast<QuotaLevel>(level), .told_unix_ms = told_unix_ms};
+}
+
 FixedKey<4> encode_u32(std::uint32_t value) noexcept {
   FixedKey<4> out;
   write_be(out.octets.data(), value);
@@ -164,19 +199,22 @@ std::string encode_account(const Account& account) {
   const AccountSettings& settings = account.settings;
   append_be(out, static_cast<std::uint8_t>(
                      (settings.keep ? kSettingKeep : 0) |
-                     (settings.delete_after_retrieval ? kSettingDeleteAfterRetrieval : 0)));
+                     (settings.delete_after_retrieval ? kSettingDeleteAfterRetrieval : 0) |
+                     (settings.quota_octets ? kSettingQuota : 0)));
   if (settings.keep) append_be(out, static_cast<std::uint64_t>(settings.keep->count()));
   if (settings.delete_after_retrieval)
     append_be(out, static_cast<std::uint8_t>(*settings.delete_after_retrieval));
+  if (settings.quota_octets) append_be(out, *settings.quota_octets);
   return out;
 }
 
 namespace {
 
-/// False: not what encode_account() writes.
-bool read_settings(OctetReader& in, AccountSettings& settings) {
+/// False: not what encode_account() writes in that format.
+bool read_settings(OctetReader& in, std::uint8_t format, AccountSettings& settings) {
   const auto mask = in.number<std::uint8_t>();
-  if ((mask & ~(kSettingKeep | kSettingDeleteAfterRetrieval)) != 0) return false;
+  const std::uint8_t added = format >= kAccountFormat ? kSettingQuota : 0;
+  if ((mask & ~(kSettingKeep | kSettingDeleteAfterRetrieval | added)) != 0) return false;
   if ((mask & kSettingKeep) != 0) {
     const auto keep_s = in.number<std::uint64_t>();
     if (keep_s > static_cast<std::uint64_t>(kKeepMax.count())) return false;
@@ -187,6 +225,10 @@ bool read_settings(OctetReader& in, AccountSettings& settings) {
     if (value > 1) return false;
     settings.delete_after_retrieval = value == 1;
   }
+  if ((mask & kSettingQuota) != 0) {
+    settings.quota_octets = in.number<std::uint64_t>();
+    if (!valid_quota(*settings.quota_octets)) return false;
+  }
   return in.ok();
 }
 
@@ -195,7 +237,7 @@ bool read_settings(OctetReader& in, AccountSettings& settings) {
 Result<Account> decode_account(AccountId id, std::string_view record) {
   OctetReader in(record);
   const std::uint8_t first = record.empty() ? 0 : static_cast<std::uint8_t>(record.front());
-  const bool is_older = first == kAccountFormatFirst || first == kAccountFormatWithSendAs;
+  const bool is_older = first >= kAccountFormatFirst && first < kAccountFormat;
   const std::uint8_t format = is_older ? first : kAccountFormat;
   if (auto known = check_format(in, format, "account row"); !known) {
     return std::unexpected(known.error());
@@ -207,7 +249,8 @@ Result<Account> decode_account(AccountId id, std::string_view record) {
   account.password_hash = in.string();
   bool fine = read_strings(in, account.aliases);
   if (format >= kAccountFormatWithSendAs) fine = fine && read_strings(in, account.send_as);
-  if (format >= kAccountFormat) fine = fine && read_settings(in, account.settings);
+  if (format >= kAccountFormatWithSettings)
+    fine = fine && read_settings(in, format, account.settings);
   if (!fine || !in.done() || account.name.empty()) {
     return corrupted("account row");
   }

@@ -11,6 +11,7 @@
 //              'w'                       body:be64    every body below is referenced or gone
 //              'd' body:be64             chunks:be32  unreferenced body, to be deleted
 //              'x' mailbox:be64          empty        deleted mailbox, to be emptied
+//              'q' mailbox:be64          QuotaNote    what its owner was told about the quota
 //              'r'                       group:be64 index:be32  redo_log.hpp: rows are written up
 //              to it 'e' tick:be64 mailbox:be64 uid:be32    modseq:be64  expunge row, to be
 //              collected
@@ -24,6 +25,7 @@
 #include "runtime/result.hpp"
 #include "store/directory.hpp"
 #include "store/engine.hpp"
+#include "store/quota_note.hpp"
 #include "store/schema.hpp"
 #include "store/spool.hpp"
 
@@ -62,6 +64,14 @@ struct ExpungedKeyParts {
 };
 ExpungedKey expunged_key(std::uint64_t tick, MailboxId mailbox, Uid uid) noexcept;
 Result<ExpungedKeyParts> parse_expunged_key(std::string_view key);
+
+/// What the owner of a mailbox was told about its quota.
+inline constexpr std::string_view kQuotaNotePrefix = "q";
+using QuotaNoteKey = FixedKey<9>;
+QuotaNoteKey quota_note_key(MailboxId mailbox) noexcept;
+Result<MailboxId> parse_quota_note_key(std::string_view key);
+std::string encode_quota_note(const QuotaNote& note);
+Result<QuotaNote> decode_quota_note(std::string_view record);
 
 /// The id behind either prefix.
 Result<std::uint64_t> parse_doomed_key(std::string_view key);

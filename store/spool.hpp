@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "store/envelope.hpp"
 #include "store/message_body.hpp"
+#include "store/quota_note.hpp"
 #include "store/types.hpp"
 
 namespace postern::store {
@@ -43,6 +45,9 @@ struct SpoolRequest {
   std::uint32_t relay_offset_octets =
       0;  ///< leading octets that only local mailboxes see (Return-Path line)
   std::int64_t arrival_unix_ms = 0;  ///< INTERNALDATE and queue time
+  /// The message tells the owners of its mailboxes about their quota: kept together with its rows.
+  /// A power loss may take the note and leave the message, never the other way round.
+  std::optional<QuotaNote> quota_note;
   bool last = true;
   bool abandon = false;
   std::uint32_t core = 0;  ///< index of the core that submits and gets the completion

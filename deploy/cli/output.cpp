@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "runtime/assert.hpp"
+#include "runtime/config/units.hpp"
 
 namespace postern::cli {
 namespace {
@@ -84,17 +85,7 @@ std::string iso_time(std::int64_t unix_ms) {
                      fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)));
 }
 
-std::string readable_size(std::uint64_t octets) {
-  constexpr std::string_view kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
-  if (octets < 1024) return fmt::format("{} B", octets);
-  double value = static_cast<double>(octets) / 1024;
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
-    value /= 1024;
-    ++unit;
-  }
-  return fmt::format("{:.1f} {}", value, kUnits[unit]);
-}
+std::string readable_size(std::uint64_t octets) { return config::readable_octets(octets); }
 
 void print_json(const nlohmann::json& value) {
   fmt::print("{}\n", value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));

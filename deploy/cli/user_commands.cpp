@@ -4,10 +4,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
+#include <optional>
+#include <string_view>
 
 #include "deploy/cli/commands.hpp"
 #include "deploy/cli/output.hpp"
 #include "deploy/cli/password.hpp"
+#include "runtime/config/units.hpp"
 
 namespace postern::cli {
 namespace {
@@ -23,6 +26,7 @@ struct UserOptions {
   bool revoke = false;
   std::string keep_days;
   std::string delete_after_retrieval;
+  std::string quota;
 };
 using UserOptionsPtr = std::shared_ptr<UserOptions>;
 
@@ -46,6 +50,28 @@ std::string shown_delete_after_retrieval(const store::AccountSettings& settings)
   return *settings.delete_after_retrieval ? "yes" : "no";
 }
 
+// The account's own quota, in a form that "--quota" takes.
+std::string shown_quota(const store::AccountSettings& settings) {
+  if (!settings.quota_octets) return "default";
+  if (*settings.quota_octets == 0) return "unlimited";
+  return config::format_quantity(*settings.quota_octets, config::Unit::octets);
+}
+
+// What holds, wherever it comes from.
+std::string shown_limit(const store::rpc::UserEntry& user) {
+  const std::string limit = user.quota_octets == 0
+                                ? "unlimited"
+                                : config::format_quantity(user.quota_octets, config::Unit::octets);
+  return user.settings.quota_octets ? limit : limit + " (default)";
+}
+
+std::string shown_use(const store::rpc::UserEntry& user) {
+  std::string use = readable_size(user.used_octets);
+  if (user.quota_octets != 0)
+    use += fmt::format(", {} %", user.used_octets * 100 / user.quota_octets);
+  return use;
+}
+
 int list_users(const Globals& globals) {
   return with_gateway(globals, [&](BlockingClient& client) -> Result<void> {
     const auto users = client.user_list();
@@ -53,12 +79,17 @@ int list_users(const Globals& globals) {
     if (globals.json) {
       auto rows = nlohmann::json::array();
       for (const auto& user : *users) {
-        rows.push_back({{"name", user.name},
-                        {"aliases", user.aliases},
-                        {"send_as", user.send_as},
-                        {"has_password", user.has_password},
-                        {"keep_days", shown_keep(user.settings)},
-                        {"delete_after_retrieval", shown_delete_after_retrieval(user.settings)}});
+        rows.push_back(
+            {{"name", user.name},
+             {"aliases", user.aliases},
+             {"send_as", user.send_as},
+             {"has_password", user.has_password},
+             {"used_octets", user.used_octets},
+             {"quota_octets",
+              user.quota_octets == 0 ? nlohmann::json(nullptr) : nlohmann::json(user.quota_octets)},
+             {"quota", shown_quota(user.settings)},
+             {"keep_days", shown_keep(user.settings)},
+             {"delete_after_retrieval", shown_delete_after_retrieval(user.settings)}});
       }
       print_json(rows);
       return {};
@@ -70,11 +101,12 @@ int list_users(const Globals& globals) {
     const auto joined = [](const std::vector<std::string>& addresses) {
       return addresses.empty() ? "-" : fmt::format("{}", fmt::join(addresses, " "));
     };
-    Table table({"USER", "PASSWORD", "KEEP DAYS", "DELETE RETRIEVED", "ALIASES", "SENDS AS"});
+    Table table({"USER", "PASSWORD", "USED", "QUOTA", "KEEP DAYS", "DELETE RETRIEVED", "ALIASES",
+                 "SENDS AS"});
     for (const auto& user : *users) {
-      table.add({user.name, user.has_password ? "set" : "none", shown_keep(user.settings),
-                 shown_delete_after_retrieval(user.settings), joined(user.aliases),
-                 joined(user.send_as)});
+      table.add({user.name, user.has_password ? "set" : "none", shown_use(user), shown_limit(user),
+                 shown_keep(user.settings), shown_delete_after_retrieval(user.settings),
+                 joined(user.aliases), joined(user.send_as)});
     }
     fmt::print("{}", table.text());
     return {};
@@ -122,6 +154,14 @@ int set_send_as(const Globals& globals, const UserOptions& options) {
   });
 }
 
+// "2GiB" as in the configuration file, and "2G" for short. nullopt: no size, or none that a quota
+// can have.
+std::optional<std::uint64_t> parse_quota(const std::string& text) {
+  const bool is_short = !text.empty() && std::string_view("KMGT").contains(text.back());
+  const auto octets = config::parse_quantity(is_short ? text + "iB" : text, config::Unit::octets);
+  return octets && *octets != 0 && store::valid_quota(*octets) ? octets : std::nullopt;
+}
+
 int set_user(const Globals& globals, const UserOptions& options) {
   using store::SettingAction;
   store::AccountSettingsChange change;
@@ -135,6 +175,10 @@ int set_user(const Globals& globals, const UserOptions& options) {
     change.delete_after_retrieval_action =
         options.delete_after_retrieval == "default" ? SettingAction::reset : SettingAction::set;
     change.delete_after_retrieval = options.delete_after_retrieval == "yes";
+  }
+  if (!options.quota.empty()) {
+    change.quota_action = options.quota == "default" ? SettingAction::reset : SettingAction::set;
+    change.quota_octets = parse_quota(options.quota).value_or(0);  // the option's check has seen it
   }
   return with_gateway(globals, [&](BlockingClient& client) -> Result<void> {
     if (auto done = client.user_set(options.name, change); !done) return done;
@@ -153,6 +197,14 @@ std::string check_keep_days(const std::string& text) {
   const auto [stop, error] = std::from_chars(text.data(), end, days);
   if (error == std::errc{} && stop == end && days >= 1 && days <= kDaysMax) return {};
   return fmt::format("give a number of days from 1 to {}, \"never\" or \"default\"", kDaysMax);
+}
+
+/// Complains about what is no quota and no word for one.
+std::string check_quota(const std::string& text) {
+  if (text == "default" || text == "unlimited" || parse_quota(text)) return {};
+  return fmt::format("give a size from {} to {}, as in 500MiB or 2G, \"unlimited\" or \"default\"",
+                     config::format_quantity(store::kQuotaOctetsMin, config::Unit::octets),
+                     config::format_quantity(store::kQuotaOctetsMax, config::Unit::octets));
 }
 
 int delete_user(const Globals& globals, const UserOptions& options) {
@@ -191,6 +243,7 @@ void add_user_commands(CLI::App& app, const Globals& globals, Action& action) {
       "Examples:\n"
       "  postern user add alice@example.org --alias sales@example.org\n"
       "  postern user set alice@example.org --keep-days 30 --delete-after-retrieval no\n"
+      "  postern user set alice@example.org --quota 2G\n"
       "  postern user add bob@example.org --password-file bob.secret\n"
       "  postern user send-as alice@example.org press@example.org\n"
       "  printf '%s\\n' \"$SECRET\" | postern user passwd alice@example.org\n"
@@ -237,6 +290,11 @@ void add_user_commands(CLI::App& app, const Globals& globals, Action& action) {
                    "POP3: QUIT removes what RETR has sent; \"default\" as [pop3] says")
       ->type_name("yes|no|default")
       ->check(CLI::IsMember({"yes", "no", "default"}));
+  what->add_option("--quota", options->quota,
+                   "What the mailbox may hold, as in 500MiB or 2G; \"unlimited\"; \"default\" as "
+                   "[mailbox] says")
+      ->type_name("SIZE")
+      ->check(check_quota);
   what->require_option(1, 0);
   set->callback([&, options] { action = [&, options] { return set_user(globals, *options); }; });
 

@@ -163,7 +163,9 @@ Offers Conversation::offers() const noexcept {
 
 void Conversation::open_transaction(std::string_view reverse_path, MailParameters& parameters) {
   POSTERN_ASSERT(!transaction.open);
-  transaction = Transaction{.open = true, .times = parameters.times};
+  transaction = Transaction{.open = true,
+                            .declared_octets = parameters.size_octets.value_or(0),
+                            .times = parameters.times};
   sender_refused = false;
   if (!message) message = std::make_unique<store::SpoolRequest>();
   message->segment = store::BodySegment();

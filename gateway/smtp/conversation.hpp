@@ -45,6 +45,7 @@ enum class Wait : std::uint8_t {
 /// From MAIL to the reply that ends the message.
 struct Transaction {
   bool open = false;                    ///< MAIL was accepted
+  std::uint64_t declared_octets = 0;    ///< SIZE= of MAIL (RFC 1870); 0: none
   bool chunking = false;                ///< a BDAT chunk was begun: only BDAT and RSET may follow
   bool streamed = false;                ///< the store has leading chunks of the message
   bool refusal_reported = false;        ///< the observer knows that the message is refused

@@ -57,6 +57,7 @@ constexpr std::array kRows = {
     Row{too_many_recipients, "452 4.5.3 Too many recipients\r\n"},
     Row{recipient_rate_exceeded, "452 4.7.1 Recipient rate exceeded, try again later\r\n"},
     Row{octet_rate_exceeded, "452 4.7.1 Message volume exceeded, try again later\r\n"},
+    Row{mailbox_full, "452 4.2.2 Mailbox full, try again later\r\n"},
     Row{tls_unavailable, "454 4.7.0 TLS not available\r\n"},
     Row{auth_unavailable, "454 4.7.0 Temporary authentication failure\r\n"},
 
@@ -106,6 +107,7 @@ constexpr std::array kRows = {
     Row{relaying_denied, "550 5.7.1 Relaying denied\r\n"},
     Row{unknown_user, "550 5.1.1 No such user here\r\n"},
     Row{message_too_big, "552 5.3.4 Message too big\r\n"},
+    Row{larger_than_mailbox, "552 5.2.3 Message is larger than the mailbox may be\r\n"},
     Row{header_too_big, "552 5.3.4 Message header too big\r\n"},
     Row{too_many_hops, "554 5.4.6 Too many hops\r\n"},
     Row{local_loop, "554 5.4.6 Mail loop: message was here too often\r\n"},

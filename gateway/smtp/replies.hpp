@@ -46,6 +46,7 @@ enum class Reply : std::uint8_t {
   too_many_recipients,
   recipient_rate_exceeded,
   octet_rate_exceeded,
+  mailbox_full,
   tls_unavailable,
   auth_unavailable,
   // 5xx: syntax and order
@@ -94,6 +95,7 @@ enum class Reply : std::uint8_t {
   relaying_denied,
   unknown_user,
   message_too_big,
+  larger_than_mailbox,
   header_too_big,
   too_many_hops,
   local_loop,

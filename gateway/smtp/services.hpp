@@ -10,6 +10,7 @@
 #include "runtime/session.hpp"
 #include "runtime/time.hpp"
 #include "store/directory.hpp"
+#include "store/mailbox_quotas.hpp"
 
 namespace postern::smtp {
 
@@ -94,12 +95,13 @@ class DuplicateMemory {
 
 /// All must outlive the session.
 struct SmtpServices {
-  MessageIdSource* ids = nullptr;         ///< never null
-  SmtpObserver* observer = nullptr;       ///< never null
-  SmtpPolicy* policy = nullptr;           ///< null: everything is admitted at once
-  store::DirectoryPtr directory;          ///< never null
-  DuplicateMemory* duplicates = nullptr;  ///< null: every message is stored
-  ClientGate* clients = nullptr;          ///< null: a proxy may name anybody
+  MessageIdSource* ids = nullptr;                ///< never null
+  SmtpObserver* observer = nullptr;              ///< never null
+  SmtpPolicy* policy = nullptr;                  ///< null: everything is admitted at once
+  store::DirectoryPtr directory;                 ///< never null
+  DuplicateMemory* duplicates = nullptr;         ///< null: every message is stored
+  ClientGate* clients = nullptr;                 ///< null: a proxy may name anybody
+  const store::MailboxQuotas* quotas = nullptr;  ///< null: no mailbox is ever full
 };
 
 }  // namespace postern::smtp

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <fmt/format.h>
+#include <iterator>
 #include <span>
 
 namespace postern::config {
@@ -57,6 +58,18 @@ std::string format_quantity(std::uint64_t value, Unit unit) {
     if (divides && (best == nullptr || known.factor > best->factor)) best = &known;
   }
   return fmt::format("{}{}", value / best->factor, best->name);
+}
+
+std::string readable_octets(std::uint64_t octets) {
+  constexpr std::string_view kNames[] = {"KiB", "MiB", "GiB", "TiB"};
+  if (octets < 1024) return fmt::format("{} B", octets);
+  double value = static_cast<double>(octets) / 1024;
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(kNames)) {
+    value /= 1024;
+    ++unit;
+  }
+  return fmt::format("{:.1f} {}", value, kNames[unit]);
 }
 
 }  // namespace postern::config

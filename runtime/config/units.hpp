@@ -24,4 +24,7 @@ std::optional<std::uint64_t> parse_quantity(std::string_view text, Unit unit);
 /// "36MiB".
 std::string format_quantity(std::uint64_t value, Unit unit);
 
+/// "4.1 KiB": for reading, not for computing.
+std::string readable_octets(std::uint64_t octets);
+
 }  // namespace postern::config

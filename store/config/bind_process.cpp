@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "runtime/config/endpoint.hpp"
+#include "store/account_settings.hpp"
 #include "store/config/bind.hpp"
 
 namespace postern::config {
@@ -39,6 +40,12 @@ constexpr Range kKeep{.min = 1, .max = 36'500ull * 86400, .zero_is_off = true};
 // Each check reads the rows of every mailbox with a limit; an age is in days, so more often than
 // hourly gains nobody anything, and less often than weekly is not what was promised.
 constexpr Range kKeepCheckInterval{.min = 1, .max = 7 * 86400};
+constexpr Range kQuota{
+    .min = store::kQuotaOctetsMin, .max = store::kQuotaOctetsMax, .zero_is_off = true};
+// At 100 the first word is that the mailbox is full.
+constexpr Range kQuotaWarning{.min = 1, .max = 100, .zero_is_none = true};
+// A second is for tests. People stop reading what comes more than daily; a year is never.
+constexpr Range kQuotaWarningInterval{.min = 1, .max = 366 * 86400, .zero_is_none = true};
 constexpr Range kCommitQueue{.min = 64, .max = 1 << 20};
 
 std::optional<Complaint> check_not_empty(std::string_view text) {
@@ -175,6 +182,14 @@ void bind(Binder& b, MailboxSettings& s) {
       "its own.");
   b.duration("keep_check_interval", s.keep_check_interval, kKeepCheckInterval,
              "How often mailboxes are looked through for messages that are too old.");
+  b.octets("quota", s.quota, kQuota,
+           "What a mailbox may hold. A full one gets no further mail for the time being (452 "
+           "4.2.2); messages under way when it fills up still get in. \"postern user set\" gives "
+           "an account a quota of its own.");
+  b.count("quota_warning_percent", s.quota_warning_percent, kQuotaWarning,
+          "Part of the quota from which on the owner is told, by a mail into the mailbox.");
+  b.duration("quota_warning_interval", s.quota_warning_interval, kQuotaWarningInterval,
+             "When the owner of a mailbox that stays above it is told again.");
 }
 
 void bind(Binder& b, Settings& s) {

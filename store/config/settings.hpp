@@ -120,6 +120,11 @@ struct MailboxSettings {
   seconds keep{0};  ///< POP-20: older messages are deleted; 0: kept for ever
   /// How often the mailboxes are looked through for messages to delete.
   seconds keep_check_interval{3600};
+  std::uint64_t quota = 0;  ///< POP-19: octets that a mailbox may hold; 0: no limit
+  /// Part of the quota from which on the owner is told; 0: he never is.
+  std::uint32_t quota_warning_percent = 90;
+  /// When the owner of a mailbox that stays above it is told again; 0: never.
+  seconds quota_warning_interval{86400};
   friend bool operator==(const MailboxSettings&, const MailboxSettings&) = default;
 };
 

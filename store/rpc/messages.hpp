@@ -25,7 +25,7 @@ namespace postern::store::rpc {
 
 /// Grows when a frame changes in a way an older peer cannot read. Both sides must agree exactly:
 /// the programs are installed together, so a mismatch means a process that was not restarted.
-inline constexpr std::uint8_t kProtocolVersion = 4;
+inline constexpr std::uint8_t kProtocolVersion = 5;
 
 // --- requests
 // ---------------------------------------------------------------------------------------
@@ -227,6 +227,8 @@ struct UserEntry {
   std::vector<std::string> aliases;
   std::vector<std::string> send_as;  ///< what it may send as besides
   AccountSettings settings;
+  std::uint64_t used_octets = 0;   ///< what its mailbox holds now
+  std::uint64_t quota_octets = 0;  ///< what it may hold, the server's default resolved; 0: no limit
   friend bool operator==(const UserEntry&, const UserEntry&) = default;
 };
 

@@ -144,6 +144,8 @@ void fields(A& a, typename A::template Ref<UserSet> m) {
   a.duration(m.change.keep);
   a.choice(m.change.delete_after_retrieval_action, SettingAction::set);
   a.flag(m.change.delete_after_retrieval);
+  a.choice(m.change.quota_action, SettingAction::set);
+  a.number(m.change.quota_octets);
 }
 
 template <class A>
@@ -175,6 +177,7 @@ template <class A>
 void fields(A& a, typename A::template Ref<MailboxPolicy> m) {
   a.duration(m.keep);
   a.flag(m.delete_after_retrieval);
+  a.number(m.quota_octets);
 }
 
 template <class A>
@@ -189,6 +192,7 @@ void fields(A& a, typename A::template Ref<AccountSettings> m) {
              [](A& b, typename A::template Ref<std::chrono::seconds> keep) { b.duration(keep); });
   a.optional(m.delete_after_retrieval,
              [](A& b, typename A::template Ref<bool> flag) { b.flag(flag); });
+  a.optional_number(m.quota_octets);
 }
 
 template <class A>
@@ -226,6 +230,8 @@ void fields(A& a, typename A::template Ref<UserEntry> m) {
   a.list(m.aliases, kAliasesMax, [](A& b, StringRef<A> s) { b.text(s, kNameOctetsMax); });
   a.list(m.send_as, kAliasesMax, [](A& b, StringRef<A> s) { b.text(s, kNameOctetsMax); });
   fields(a, m.settings);
+  a.number(m.used_octets);
+  a.number(m.quota_octets);
 }
 
 template <class A>

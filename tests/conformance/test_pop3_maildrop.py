@@ -288,15 +288,11 @@ def test_pop_20_22_expire_is_what_the_store_does(configured):
         assert b"EXPIRE 10" in session.multiline("CAPA")
 
 
-
-
-@pytest.mark.xfail(strict=True, reason="mailboxes have no quota yet", raises=AssertionError)
-def test_pop_19_a_full_mailbox_gets_no_more_mail(configured):
-    """Server-wide default; what is above it is refused (RFC 3463: x.2.2), and what is there stays readable."""
-    server = configured(settings={"mailbox": {"quota_octets": 20_000}})
-    account = server.account()
+def _offers(server, account, count):
+    """So many mails of some 6 KiB offered to the account, SIZE declared; the replies to RCPT, or to the end of a mail
+    that was sent."""
     replies = []
-    for _ in range(5):
+    for _ in range(count):
         _, mail = server.message(account.name, b"0123456789abcde\r\n" * 400)
         with server.session() as session:
             session.must(250, f"MAIL FROM:<{server.sender}> SIZE={len(mail)}")
@@ -306,6 +302,49 @@ def test_pop_19_a_full_mailbox_gets_no_more_mail(configured):
                 session.send(mail + b".\r\n")
                 reply = session.reply()
             replies.append(reply)
-    assert [reply.code for reply in replies[:2]] == [250, 250], replies
-    assert replies[-1].code in (452, 552) and replies[-1].text[1:5] == ".2.2", replies
-    assert sum(reply.code == 250 for reply in replies) == len(server.mailbox(account))
+    return replies
+
+
+def test_pop_19_a_full_mailbox_gets_no_more_mail(configured):
+    """Server-wide default; what does not fit is refused (RFC 3463: x.2.2), what is there stays readable and makes room
+    when it goes (RFC 1939 section 8)."""
+    server = configured(settings={"mailbox": {"quota": 20_000, "quota_warning_percent": 0}})
+    account = server.account()
+    replies = _offers(server, account, 5)
+    assert [reply.code for reply in replies] == [250, 250, 452, 452, 452], replies
+    assert all(reply.text.startswith("4.2.2 ") for reply in replies[2:]), replies
+    assert len(server.mailbox(account)) == 2
+    with server.maildrop(account) as session:
+        session.ok("DELE 1")
+        session.ok("QUIT")
+    assert [reply.code for reply in _offers(server, account, 2)] == [250, 452]
+
+
+def test_pop_19_an_account_may_have_a_quota_of_its_own(configured):
+    server = configured(settings={"mailbox": {"quota": 10_000, "quota_warning_percent": 0}})
+    larger, none, default = server.account(), server.account(), server.account()
+    server.postern.cli("user", "set", larger.name, "--quota", "20000")
+    server.postern.cli("user", "set", none.name, "--quota", "unlimited")
+    for account, codes in ((default, [250, 452, 452]), (larger, [250, 250, 452]),
+                           (none, [250, 250, 250])):
+        assert [reply.code for reply in _offers(server, account, 3)] == codes, account.name
+
+
+def test_pop_19_the_user_is_informed_of_impending_exhaustion(configured):
+    """E0004: by a message in the maildrop, also when it is full; and not a second time."""
+    server = configured(settings={"mailbox": {"quota": 20_000, "quota_warning_percent": 60}})
+    account = server.account()
+
+    def warnings():
+        return [mail for mail in server.mailbox(account) if b"Auto-Submitted: auto-generated" in mail]
+
+    assert [reply.code for reply in _offers(server, account, 1)] == [250]
+    assert warnings() == []
+    assert [reply.code for reply in _offers(server, account, 1)] == [250]
+    (warning,) = wait_until(warnings, 20, "a warning")
+    assert warning.startswith(b"Return-Path: <>\r\n") and b"nearly full" in warning
+    with server.maildrop(account) as session:
+        count, octets = (int(word) for word in session.ok("STAT").split()[1:3])
+    assert (count, octets) == (3, sum(map(len, server.mailbox(account))))
+    server.fill(account, [server.message(account.name, b"y" * 70 + b"\r\n")[1]])
+    assert len(warnings()) == 1

@@ -16,6 +16,29 @@ bool is_complete(const Path& path) noexcept {
          (!path.domain.empty() || text::equal_folded(path.local_part, "postmaster"));
 }
 
+// Whether its mailboxes take a message of the size that MAIL declared (POP-19). One that does not
+// holds up all: the address is answered once, and the client sends again for all of them. What is
+// to be held goes to the queue, however full the mailbox is by now.
+std::optional<Reply> check_quota(const Conversation& conversation,
+                                 const std::vector<store::MailboxId>& mailboxes) {
+  const store::MailboxQuotas* const quotas = conversation.services.quotas;
+  if (quotas == nullptr || conversation.message->envelope.options.hold_until_unix_ms != 0)
+    return std::nullopt;
+  std::optional<Reply> refusal;
+  for (const store::MailboxId mailbox : mailboxes) {
+    switch (quotas->room_for(mailbox, conversation.transaction.declared_octets)) {
+      case store::MailboxRoom::enough:
+        break;
+      case store::MailboxRoom::full:
+        refusal = Reply::mailbox_full;
+        break;
+      case store::MailboxRoom::too_large:
+        return Reply::larger_than_mailbox;
+    }
+  }
+  return refusal;
+}
+
 // Where the mail goes, or why it does not.
 std::optional<Reply> judge(const Conversation& conversation, const Path& path,
                            store::Route& route) {
@@ -29,7 +52,7 @@ std::optional<Reply> judge(const Conversation& conversation, const Path& path,
                       : directory.route(path.local_part, path.domain);
   switch (route.kind) {
     case store::Route::Kind::local:
-      return std::nullopt;
+      return check_quota(conversation, route.mailboxes);
     case store::Route::Kind::unknown_user:
       return Reply::unknown_user;
     case store::Route::Kind::remote:

@@ -112,6 +112,19 @@ TEST(Defaults, MailboxListeners) {
   EXPECT_FALSE(s.imap.listeners[0].login_plaintext);
 }
 
+TEST(Defaults, Mailboxes) {
+  const MailboxSettings defaults = parsed("").mailbox;
+  EXPECT_EQ(defaults.quota, 0u);
+  EXPECT_EQ(defaults.quota_warning_percent, 90u);
+  EXPECT_EQ(defaults.quota_warning_interval, seconds(86400));
+  EXPECT_EQ(parsed("[mailbox]\nquota = \"2GiB\"\n").mailbox.quota, 2ull << 30);
+  EXPECT_EQ(parsed("[mailbox]\nquota = \"unlimited\"\n").mailbox.quota, 0u);
+  for (const char* wrong : {"quota = 2", "quota = \"2PiB\"", "quota_warning_percent = 101",
+                            "quota_warning_interval = \"367d\""}) {
+    EXPECT_FALSE(parse("[mailbox]\n" + std::string(wrong) + "\n", "x.toml")) << wrong;
+  }
+}
+
 TEST(Defaults, OfARoleWhereverItStandsInTheTable) {
   const Settings s = parsed(
       "[[gateway.listener]]\naddresses = [\"127.0.0.1:1\"]\ninactivity_timeout = \"2min\"\n"
@@ -178,7 +191,7 @@ Settings unusual() {
   s.tls = {"/c.pem",    "/k.pem",  TlsVersion::v1_3,
            seconds(77), "/ca.pem", {{"/c2.pem", "/k2.pem", {"a.example.org", "*.b.example.org"}}}};
   s.runtime = {3, PinCores::never, 5, 64, 2048, 7, seconds(61)};
-  s.mailbox = {seconds(86400), seconds(60)};
+  s.mailbox = {seconds(86400), seconds(60), 5ull << 30, 75, seconds(7200)};
   s.log = {"debug", "json"};
   s.metrics = {"[::1]:9125", "127.0.0.1:9126", "127.0.0.1:9127"};
   s.store = {"/p", "/s", 1ull << 41, (64ull << 20) + 1, 100};

@@ -42,6 +42,13 @@ TEST(Units, RefusesWhatOverflows) {
   EXPECT_FALSE(parse_quantity("8388608TiB", Unit::octets));
 }
 
+TEST(Units, WritesSizesToBeRead) {
+  EXPECT_EQ(readable_octets(0), "0 B");
+  EXPECT_EQ(readable_octets(1023), "1023 B");
+  EXPECT_EQ(readable_octets(1536), "1.5 KiB");
+  EXPECT_EQ(readable_octets(2ull << 30), "2.0 GiB");
+}
+
 TEST(Units, WritesTheLargestUnitThatIsExact) {
   EXPECT_EQ(format_quantity(300, Unit::time), "5min");
   EXPECT_EQ(format_quantity(90, Unit::time), "90s");

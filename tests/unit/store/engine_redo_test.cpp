@@ -182,6 +182,30 @@ TEST(EngineRedo, RowsLostWithTheirLogAreWrittenAgainWithTheSameUids) {
   }
 }
 
+TEST(EngineRedo, UseIsWhatWasWrittenAgainAndALostNoteIsToldOnceMore) {
+  TempDir dir;
+  MailboxId ann{};
+  {
+    EngineUnderTest store(dir.path());
+    ann = store.add_user("ann@example.net");
+    ASSERT_EQ(store.deliver({ann}, "before"), SpoolOutcome::durable);
+  }
+  std::optional<MailBackup> backup;
+  {
+    EngineUnderTest store(dir.path(), kKeepRedo);
+    backup.emplace(dir.path());
+    ASSERT_EQ(store.deliver({ann}, "after"), SpoolOutcome::durable);
+    const auto notice = make_message({ann}, "told");
+    notice->quota_note = QuotaNote{QuotaLevel::near, 5};
+    ASSERT_EQ(store.submit(*notice), SpoolOutcome::durable);
+  }
+  backup->restore();
+  EngineUnderTest store(dir.path());
+  EXPECT_EQ(store.engine().quotas().use_of(ann).used_octets, 15u) << "before, after, told";
+  EXPECT_TRUE(store.engine().list_quota_notes().value().empty())
+      << "the mail is there, and is sent again: never the other way round";
+}
+
 TEST(EngineRedo, WhatWasWrittenIsNotWrittenAgain) {
   TempDir dir;
   MailboxId inbox{};

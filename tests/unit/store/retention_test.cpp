@@ -59,6 +59,13 @@ TEST(Retention, RemovesWhatIsOlderThanEachAccountsPolicy) {
   ASSERT_TRUE(store.apply(ChangeSettings{"cora@example.net", keep_days(0)}).has_value());
   EXPECT_EQ(sweep(store, {.keep = std::chrono::days(30)}), 3u + 5u);
   EXPECT_EQ(sweep(store, {.keep = std::chrono::days(30)}), 0u) << "a second walk finds nothing";
+  const auto used = [&store](MailboxId mailbox) {
+    return store.engine().quotas().use_of(mailbox).used_octets;
+  };
+  const std::uint64_t one = used(cora) / 6;
+  EXPECT_GT(one, 0u);
+  EXPECT_EQ(used(anna), 3 * one) << "what went counts no more";
+  EXPECT_EQ(used(bert), one);
   store.close();
   const StoreContents contents = read_store(dir.path());
   expect_consistent(contents);

@@ -21,14 +21,17 @@ inline std::vector<Message> sample_messages() {
       .key_high = 1,
       .key_low = 2,
       .body = Expunge{.mailbox = MailboxId{6}, .uids = {{2, 2}}, .only_deleted = false}};
-  const UserEntry user{
-      .id = AccountId{3},
-      .name = "ann@example.org",
-      .inbox = MailboxId{4},
-      .has_password = true,
-      .aliases = {"a@example.org", "b@example.org"},
-      .send_as = {"@example.net"},
-      .settings = {.keep = std::chrono::days(30), .delete_after_retrieval = false}};
+  const UserEntry user{.id = AccountId{3},
+                       .name = "ann@example.org",
+                       .inbox = MailboxId{4},
+                       .has_password = true,
+                       .aliases = {"a@example.org", "b@example.org"},
+                       .send_as = {"@example.net"},
+                       .settings = {.keep = std::chrono::days(30),
+                                    .delete_after_retrieval = false,
+                                    .quota_octets = 1ull << 40},
+                       .used_octets = 5'000'000'000,
+                       .quota_octets = 1ull << 40};
   const QueueEntry entry{.id = "4Zx-1",
                          .body = BodyId{77},
                          .reverse_path = "ann@example.org",
@@ -64,19 +67,22 @@ inline std::vector<Message> sample_messages() {
   ask(UserSet{"ann@example.org",
               {.keep_action = SettingAction::set,
                .keep = std::chrono::days(7),
-               .delete_after_retrieval_action = SettingAction::reset}});
+               .delete_after_retrieval_action = SettingAction::reset,
+               .quota_action = SettingAction::set,
+               .quota_octets = 2ull << 30}});
   ask(StrictestPolicy{});
   ask(LoginUndone{AccountId{3}, 0xabcdef0123456789});
   answer(
       HelloReply{.gateway_epoch = 0xfedcba9876543210, .store_path = "/var/lib/x", .position = 12});
-  answer(AuthenticateReply{AuthenticateReply::Outcome::ok,
-                           AccountId{1},
-                           "ann",
-                           MailboxId{2},
-                           33,
-                           {.keep = std::chrono::days(1), .delete_after_retrieval = true},
-                           0,
-                           true});
+  answer(AuthenticateReply{
+      AuthenticateReply::Outcome::ok,
+      AccountId{1},
+      "ann",
+      MailboxId{2},
+      33,
+      {.keep = std::chrono::days(1), .delete_after_retrieval = true, .quota_octets = 1ull << 33},
+      0,
+      true});
   answer(AuthenticateReply{.outcome = AuthenticateReply::Outcome::too_soon, .retry_after_s = 30});
   answer(StrictestPolicyReply{{.keep = std::chrono::hours(5)}, true});
   answer(MutationReply{

@@ -104,14 +104,15 @@ TEST(SchemaRecords, RoundTrip) {
 }
 
 TEST(SchemaRecords, AccountRoundTrip) {
-  const Account account{
-      .id = AccountId{4},
-      .name = "a@b",
-      .inbox = MailboxId{5},
-      .password_hash = "scrypt$x",
-      .aliases = {"c@b", "d@b"},
-      .send_as = {"e@f", "@g"},
-      .settings = {.keep = std::chrono::days(30), .delete_after_retrieval = false}};
+  const Account account{.id = AccountId{4},
+                        .name = "a@b",
+                        .inbox = MailboxId{5},
+                        .password_hash = "scrypt$x",
+                        .aliases = {"c@b", "d@b"},
+                        .send_as = {"e@f", "@g"},
+                        .settings = {.keep = std::chrono::days(30),
+                                     .delete_after_retrieval = false,
+                                     .quota_octets = 5ull << 30}};
   const Account back = decode_account(AccountId{4}, encode_account(account)).value();
   EXPECT_EQ(raw(back.id), 4u);
   EXPECT_EQ(back.name, account.name);
@@ -123,9 +124,9 @@ TEST(SchemaRecords, AccountRoundTrip) {
 }
 
 TEST(SchemaRecords, AccountsOfOlderFormatsAreRead) {
-  // Format 3 ends in the mask of settings, format 2 in the count of addresses before it.
+  // Format 4 and 3 end in the mask of settings, format 2 in the count of addresses before it.
   std::string record = encode_account({.id = AccountId{1}, .name = "a@b", .aliases = {"c@b"}});
-  for (const auto& [format, octets_less] : {std::pair{2, 1}, std::pair{1, 4}}) {
+  for (const auto& [format, octets_less] : {std::pair{3, 0}, std::pair{2, 1}, std::pair{1, 4}}) {
     record.resize(record.size() - static_cast<std::size_t>(octets_less));
     record.front() = static_cast<char>(format);
     const auto account = decode_account(AccountId{1}, record);
@@ -133,6 +134,38 @@ TEST(SchemaRecords, AccountsOfOlderFormatsAreRead) {
     EXPECT_EQ(account->aliases, std::vector<std::string>{"c@b"});
     EXPECT_TRUE(account->settings.empty() && account->send_as.empty());
   }
+}
+
+TEST(SchemaRecords, SettingsOfFormat3AreReadAndHaveNoQuota) {
+  Account account{.id = AccountId{1},
+                  .name = "a@b",
+                  .settings = {.keep = std::chrono::days(9), .delete_after_retrieval = true}};
+  std::string record = encode_account(account);
+  record.front() = 3;
+  EXPECT_EQ(decode_account(AccountId{1}, record).value().settings, account.settings);
+  account.settings = {.quota_octets = 0};
+  record = encode_account(account);
+  EXPECT_EQ(decode_account(AccountId{1}, record).value().settings, account.settings);
+  record.front() = 3;
+  EXPECT_EQ(decode_account(AccountId{1}, record).error().code, ErrorCode::corrupted);
+  account.settings = {.quota_octets = kQuotaOctetsMin - 1};
+  EXPECT_EQ(decode_account(AccountId{1}, encode_account(account)).error().code,
+            ErrorCode::corrupted);
+}
+
+TEST(SchemaRecords, QuotaNoteRoundTrip) {
+  for (const QuotaLevel level : {QuotaLevel::none, QuotaLevel::near, QuotaLevel::full}) {
+    const QuotaNote note{level, 1'795'271'400'000};
+    EXPECT_EQ(decode_quota_note(encode_quota_note(note)).value(), note);
+  }
+  std::string record = encode_quota_note({QuotaLevel::full, -1});
+  EXPECT_EQ(decode_quota_note(record).value().told_unix_ms, -1);
+  record[1] = 3;
+  EXPECT_EQ(decode_quota_note(record).error().code, ErrorCode::corrupted);
+  record[0] = 2;
+  EXPECT_EQ(decode_quota_note(record).error().code, ErrorCode::unsupported);
+  EXPECT_EQ(parse_quota_note_key(quota_note_key(MailboxId{77}).view()).value(), MailboxId{77});
+  EXPECT_FALSE(parse_quota_note_key("q123").has_value());
 }
 
 EnvelopeOptions sample_options() {
@@ -246,20 +279,23 @@ void decode_all(std::string_view record, std::vector<bool>& accepted) {
               decode_folder_row(record).has_value(),
               decode_counters(record).has_value(),
               decode_account(AccountId{1}, record).has_value(),
-              decode_queue_row(BodyId{1}, record).has_value()};
+              decode_queue_row(BodyId{1}, record).has_value(),
+              decode_quota_note(record).has_value()};
 }
 
 std::vector<std::string> all_samples() {
-  return {
-      encode_message_row(sample_row()),
-      encode_head(sample_head()),
-      encode_folder_row({.name = "INBOX"}),
-      encode_counters({}),
-      encode_account({.id = AccountId{1},
-                      .name = "a@b",
-                      .aliases = {"c@b"},
-                      .settings = {.keep = std::chrono::days(1), .delete_after_retrieval = true}}),
-      sample_queue_row()};
+  return {encode_message_row(sample_row()),
+          encode_head(sample_head()),
+          encode_folder_row({.name = "INBOX"}),
+          encode_counters({}),
+          encode_account({.id = AccountId{1},
+                          .name = "a@b",
+                          .aliases = {"c@b"},
+                          .settings = {.keep = std::chrono::days(1),
+                                       .delete_after_retrieval = true,
+                                       .quota_octets = 1ull << 30}}),
+          sample_queue_row(),
+          encode_quota_note({QuotaLevel::near, 5})};
 }
 
 TEST(SchemaRecords, EveryTruncationAndAnyTrailerIsRefused) {

@@ -26,6 +26,8 @@ class FakeDirectory final : public store::Directory {
     if (!is_local_domain(domain)) return {};
     if (local == "alice") return local_route(1);
     if (local == "bob") return local_route(2);
+    if (local == "list" && !list_members.empty())
+      return {.kind = store::Route::Kind::local, .mailboxes = list_members};
     if (local == "postmaster") return local_route(3);
     if (local == "john doe") return local_route(4);
     if (local == "j\xc3\xbcrgen") return local_route(5);
@@ -48,6 +50,7 @@ class FakeDirectory final : public store::Directory {
   std::vector<const store::Account*> accounts() const override { return {}; }
 
   mutable std::vector<std::pair<std::string, std::string>> lookups;
+  std::vector<store::MailboxId> list_members;  ///< of list@example.org; none: there is no such list
 
  private:
   const store::Account alice_{.id = store::AccountId{1}, .name = "alice@example.org"};
@@ -113,7 +116,8 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy, public ClientGa
                              .policy = this,
                              .directory = directory,
                              .duplicates = duplicates,
-                             .clients = this}) {}
+                             .clients = this,
+                             .quotas = &quotas}) {}
 
   static PeerFacts stranger() {
     return PeerFacts{.address = "192.0.2.1",
@@ -259,6 +263,7 @@ class SmtpDriver final : public SmtpObserver, public SmtpPolicy, public ClientGa
   std::optional<Refusal> client_refusal;  // of a client that XCLIENT names
   std::vector<std::string> named;         // those
   bool memory = true;
+  store::MailboxQuotas quotas;  ///< no mailbox has a limit unless a test says so
   Duration greet_delay{};
   bool hold_answers = false;
   store::SpoolOutcome outcome = store::SpoolOutcome::durable;

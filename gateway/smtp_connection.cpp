@@ -1,5 +1,6 @@
 #include "gateway/smtp_connection.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/core.hpp"
@@ -225,27 +226,34 @@ void SmtpConnection::submit() {
 }
 
 void SmtpConnection::abandon() {
-  POSTERN_ASSERT(abandoned_ == nullptr);
-  abandoned_ = session_.release_message();
-  if (!abandoned_) return;
-  abandoned_->abandon = true;
-  abandoned_->core = core_.index();
-  abandoned_->owner = static_cast<SpoolOwner*>(this);
+  std::unique_ptr<store::SpoolRequest> message = session_.release_message();
+  if (!message) return;
+  message->abandon = true;
+  message->core = core_.index();
+  message->owner = static_cast<SpoolOwner*>(this);
+  abandoned_.push_back(std::move(message));
   ++answers_outstanding_;
   submit_abandoned();
 }
 
-// Until the store takes it: chunks that nobody gives up stay on disk until the next start.
+// Until the store takes them: chunks that nobody gives up stay on disk until the next start.
 void SmtpConnection::submit_abandoned() {
-  if (core_.shared().engine->submit(abandoned_.get())) return;
+  while (abandoned_submitted_ < abandoned_.size() &&
+         core_.shared().engine->submit(abandoned_[abandoned_submitted_].get())) {
+    ++abandoned_submitted_;
+  }
+  if (abandoned_submitted_ == abandoned_.size()) return;
   abandon_again_ = std::make_unique<DelayedCall>(loop(), loop().now().mono + kAbandonAgain,
                                                  [this] { submit_abandoned(); });
 }
 
 void SmtpConnection::on_spool_completion(store::SpoolRequest* request) {
   --answers_outstanding_;
-  if (abandoned_ && request == abandoned_.get()) {
-    abandoned_.reset();
+  const auto given_up =
+      std::ranges::find(abandoned_, request, &std::unique_ptr<store::SpoolRequest>::get);
+  if (given_up != abandoned_.end()) {
+    abandoned_.erase(given_up);
+    --abandoned_submitted_;
   } else {
     session_.on_submitted(loop().now());
     after_session_call();

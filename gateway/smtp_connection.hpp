@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gateway/delayed_call.hpp"
 #include "gateway/metric_ids.hpp"
@@ -74,7 +75,9 @@ class SmtpConnection final : public Connection,
   Admission admission_;
   policy::ClientPolicy policy_;
   smtp::SmtpSession session_;
-  std::unique_ptr<store::SpoolRequest> abandoned_;  // in the store's hands
+  // Messages that were given up, oldest first; the first so many are in the store's hands.
+  std::vector<std::unique_ptr<store::SpoolRequest>> abandoned_;
+  std::size_t abandoned_submitted_ = 0;
   std::optional<smtp::Refusal> refusal_;
   std::int64_t held_octets_ = 0;  // of this connection's message, as the core has counted them
   std::unique_ptr<DelayedCall> abandon_again_;  // the queue was full

@@ -89,7 +89,8 @@ bool RowStage::turn() {
   if (inbox_.take_flushed()) clock_due_ = true;
   // Changes first: they then never have to see the arrivals of their own group.
   stage_controls();
-  const bool upkeep = !health_.failed() && stage_upkeep();
+  // While the disk is full nothing is achieved by it, and the thread has to be able to end.
+  const bool upkeep = !health_.failed() && !gate_.stopped() && stage_upkeep();
   stage_groups();
   if (answers_.empty() && requests_.empty() && deleted_.empty() && !clock_due_ && !upkeep) {
     return false;

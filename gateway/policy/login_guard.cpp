@@ -149,6 +149,7 @@ void LoginGuard::know(const KeyedDigest& key, Duration left, MonoTime now) {
 
 std::vector<LoginGuard::Known> LoginGuard::known(std::size_t max, MonoTime now) {
   std::vector<Known> all;
+  all.reserve(pairs_.entries());  // growing under a lock would hold up logins
   pairs_.for_each([&](const KeyedDigest& pair, const Pair& entry) {
     if (entry.known_until > now) all.push_back({.pair = pair, .left = entry.known_until - now});
   });

@@ -56,31 +56,6 @@ def test_a_bad_record_in_a_large_message_leaves_nothing_of_it(running_postern, m
     wire.deliver(postern, [user], messages.plain(2, SENDER, [user]))
 
 
-def test_large_messages_given_up_at_once_leave_nothing(running_postern, metrics):
-    """With more ends than the queue has places, each is offered again."""
-    postern, (user,) = running_postern(
-        settings={"metrics": metrics.settings, "store": {"commit_queue_requests": 64}},
-        smtp_limits={"connections_per_source_max": 0})
-    part = (b"x" * 998 + b"\r\n") * 2_000
-    sessions = []
-    try:
-        for _ in range(120):
-            session = wire.Smtp(postern.ports.relay)
-            sessions.append(session)
-            session.ehlo()
-            session.must(250, f"MAIL FROM:<{SENDER}>")
-            session.must(250, f"RCPT TO:<{user}>")
-            session.must(354, "DATA")
-            session.send(part)
-        wait_until(lambda: metrics.value("gateway", "postern_store_bodies_open") > 100, 30,
-                   "parts of the messages are in the store")
-    finally:
-        for session in sessions:
-            session.reset()
-    wait_until(lambda: metrics.value("gateway", "postern_store_bodies_open") == 0, 30, "all are removed")
-    wire.deliver(postern, [user], messages.plain(2, SENDER, [user]))
-
-
 def test_a_drain_survives_held_logins_of_vanished_clients(running_postern):
     postern, (user,) = running_postern(settings={"gateway": {"login_failures_free": 0, "login_delay_max": 10}})
     sessions = [wire.open_smtp(postern, "submission") for _ in range(6)]

@@ -318,10 +318,9 @@ void Connection::arm_receive(bool poll_first) {
 void Connection::on_receive(const Operation::Completion& completion) {
   const Entry entry(*this);
   if (!completion.more) receive_armed_ = false;
-  const bool discard = phase_ != Phase::open;
   if (completion.has_buffer) {
     // Behind TLS's close_notify nothing is the client's word (RFC 8446 6.1), and nobody reads it.
-    if (completion.result > 0 && !discard && !peer_ended_) {
+    if (completion.result > 0 && phase_ == Phase::open && !peer_ended_) {
       const auto octets = static_cast<std::size_t>(completion.result);
       take_input({loop_.ring().buffer(completion.buffer_id).data(), octets});
     } else if (completion.result > 0) {
@@ -333,7 +332,8 @@ void Connection::on_receive(const Operation::Completion& completion) {
       completion.result < 0 && completion.result != -ENOBUFS && completion.result != -ECANCELED;
   if (completion.result == 0) peer_ended_ = true;
   const bool floods = discarded_octets_ > kDiscardedOctetsMax;
-  if (broken || floods || (completion.result == 0 && discard)) end();
+  // A client that ends its side while the last octets go out still gets them.
+  if (broken || floods || (completion.result == 0 && phase_ == Phase::lingering)) end();
   if (phase_ == Phase::ended) return;
   if (completion.result == 0) return pump();
   if (!receive_armed_) control_receiving();

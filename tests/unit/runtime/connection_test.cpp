@@ -16,7 +16,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
 /// Answers every line with itself. "quit" closes, "tls" starts TLS, "wait" asks for an answer,
 /// "flood" sends a megabyte, "last" one more and closes.
 class EchoSession final : public Session {
@@ -45,6 +44,8 @@ class EchoSession final : public Session {
     } else if (line == "last") {
       output_.bytes += std::string(1 << 20, 'x') + "bye\n";
       output_.close = true;
+    } else if (line == "much") {
+      output_.bytes += std::string(200'000, 'm');
     } else if (line == "deadline") {
       output_.deadline = now.mono + milliseconds(50);
     } else {
@@ -232,6 +233,15 @@ TEST_F(ConnectionTest, EndOfInputIsHeldBackUntilTheAnswer) {
   EXPECT_EQ(received_, "hello\nanswered\ntwo\n");
 }
 
+TEST_F(ConnectionTest, LastOctetsReachAClientThatHasEndedItsSide) {
+  open({}, 4096);
+  send("much\nquit\n");
+  ASSERT_TRUE(turn_until([this] { return connection_->echo().lines.size() == 2; }, false));
+  ::shutdown(client_.get(), SHUT_WR);
+  EXPECT_TRUE(turn_until([this] { return connection_ == nullptr; }));
+  EXPECT_EQ(received_.size(), 6u + 200'000u + 4u);
+}
+
 TEST_F(ConnectionTest, LivesOnWhenTheClientVanishesWhileAnAnswerIsOutstanding) {
   open();
   send("wait\n");
@@ -400,8 +410,7 @@ TEST_F(EncryptedConnectionTest, NothingIsKeptOfWhatFollowsCloseNotify) {
   ASSERT_TRUE(turn_until([this] { return connection_->echo().waiting; }));
   SSL_shutdown(client_side_.ssl());
   send(client_side_.step({}));
-  // Fewer octets a turn than the loop has buffers, or receiving ends by itself.
-  const std::string junk(1 << 15, 'y');
+  const std::string junk(1 << 15, 'y');  // a turn's: more than the buffers hold ends receiving
   std::size_t sent = 0;
   for (int round = 0; round < 4000; ++round) {
     const ssize_t put =

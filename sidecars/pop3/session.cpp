@@ -125,8 +125,8 @@ void Pop3Session::on_deadline(Now now) {
 void Pop3Session::on_output_sent(Now now) {
   if (ended_) return;
   unsent_octets_ = output_.bytes.size();
-  // A reader that keeps reading a long response is not inactive.
-  if (transfer_ || listing_) restart_inactivity_timer(now);
+  // A reader that keeps reading a long response is not inactive; nor does an update begin late.
+  if (transfer_ || listing_ || waiting_ == Waiting::sent) restart_inactivity_timer(now);
   if (waiting_ == Waiting::sent && unsent_octets_ == 0) begin_update();
   settle(now);
 }

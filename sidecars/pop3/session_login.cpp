@@ -63,8 +63,7 @@ void Pop3Session::on_maildrop_reply(sidecars::SnapshotReply reply, Now now) {
   if (!reply.snapshot) {
     watched_.reset();
     account_.clear();
-    user_.clear();
-    reply_error("[SYS/TEMP] the maildrop cannot be opened at the moment");
+    refuse_login("[SYS/TEMP] the maildrop cannot be opened at the moment", now);
     return;
   }
   maildrop_ = Maildrop(std::move(*reply.snapshot));
